@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from txproxy.wire.http2.faults import COMPRESSION_ERROR, ConnectionFault
 
@@ -37,33 +37,44 @@ _END: Final = 256
 _MOST_FILLING: Final = 7
 # Longer strings are decoded each time: what is remembered is bounded by that.
 _REMEMBERED: Final = 64
+# For each byte what comes of it, None where that is not known yet, and after these the node that it is the row of.
+_Row: TypeAlias = "list[Any]"
+_NODE: Final = 256
 
 
-class _Row(dict[int, "tuple[bytes, _Row]"]):
-    """What comes of each byte after certain bits: bytes of the string, and the row for the byte after it. It is worked
-    out where it is first met, and the same for everybody.
-    """
+class _Node:
+    """What certain bits lead to, which are no whole code yet, or to nothing that was not decoded: the root."""
+
+    __slots__ = ("branches", "filling", "row")
 
     def __init__(self, filling: bool) -> None:
-        super().__init__()
         # what a bit leads to
-        self.branches: list[_Row | int] = [_END, _END]
+        self.branches: list[_Node | int] = [_END, _END]
         # whether a string may end here
         self.filling = filling
+        # what comes of each byte after these bits, where that was met before, and this itself; the same for everybody
+        self.row: _Row = []
 
-    def __missing__(self, byte: int) -> tuple[bytes, _Row]:
+    def reached(self) -> _Row:
+        """Its row, which most are never asked for."""
+        if not self.row:
+            self.row = [*[None] * 256, self]
+        return self.row
+
+    def after(self, byte: int) -> tuple[bytes, _Row]:
+        """What comes of a ``byte``: bytes of the string, and the row for the byte after it."""
         decoded = bytearray()
-        row = self
+        node = self
         for place in range(7, -1, -1):
-            branch = row.branches[byte >> place & 1]
-            if isinstance(branch, _Row):
-                row = branch
+            branch = node.branches[byte >> place & 1]
+            if isinstance(branch, _Node):
+                node = branch
             elif branch == _END:
                 raise ConnectionFault("the end of a Huffman string within it", COMPRESSION_ERROR)
             else:
                 decoded.append(branch)
-                row = _ROOT
-        found = self[byte] = bytes(decoded), row
+                node = _ROOT
+        found = self.row[byte] = bytes(decoded), node.reached()
         return found
 
 
@@ -86,18 +97,18 @@ def _codes() -> dict[int, tuple[int, int]]:
 _CODES: Final = _codes()
 
 
-def _tree() -> _Row:
-    root = _Row(filling=True)
+def _tree() -> _Node:
+    root = _Node(filling=True)
     for byte, (code, length) in _CODES.items():
-        row = root
+        node = root
         for place in range(length - 1, 0, -1):
             bit = code >> place & 1
-            branch = row.branches[bit]
-            if not isinstance(branch, _Row):
+            branch = node.branches[bit]
+            if not isinstance(branch, _Node):
                 ones = code >> place == (1 << (length - place)) - 1
-                branch = row.branches[bit] = _Row(filling=ones and length - place <= _MOST_FILLING)
-            row = branch
-        row.branches[code & 1] = byte
+                branch = node.branches[bit] = _Node(filling=ones and length - place <= _MOST_FILLING)
+            node = branch
+        node.branches[code & 1] = byte
     return root
 
 
@@ -110,12 +121,15 @@ def decode(data: bytes) -> bytes:
 
 
 def _decode(data: bytes) -> bytes:
-    row = _ROOT
+    row = _ROOT.reached()
     found = []
     for byte in data:
-        decoded, row = row[byte]
+        step = row[byte]
+        if step is None:
+            step = row[_NODE].after(byte)
+        decoded, row = step
         found.append(decoded)
-    if not row.filling:
+    if not row[_NODE].filling:
         raise ConnectionFault("a Huffman string ends within a code", COMPRESSION_ERROR)
     return b"".join(found)
 
