@@ -189,7 +189,11 @@ def _number(block: bytes, at: int, mask: int) -> tuple[int, int]:
 def read_string(block: bytes, at: int) -> tuple[bytes, int]:
     """RFC 7541 section 5.2: the string at a place of a ``block``, and the place after it."""
     first = block[at]
-    length, at = _number(block, at, 0x7F)
+    length = first & 0x7F
+    if length < 0x7F:
+        at += 1
+    else:
+        length, at = _number(block, at, 0x7F)
     end = at + length
     if end > len(block):
         raise ConnectionFault("a field block ends within a string", COMPRESSION_ERROR)
