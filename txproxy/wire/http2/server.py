@@ -197,7 +197,7 @@ class ServerSession(Session):
             stream.send_window = self.sending.initial_window
             # Its own constructor takes twice as long.
             head = _new(RequestHead)
-            head.method, head.path, head.headers, head.authority, head.scheme = found
+            head.path, (head.method, head.headers, head.authority, head.scheme) = found
             stream.method = head.method
             head.body, head.minor, head.keep_alive = 0, _HTTP2, True
             events.append((stream, head))

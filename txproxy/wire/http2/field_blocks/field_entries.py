@@ -40,8 +40,8 @@ OVERHEAD: Final = 32
 # RFC 9113 8.2.1: names are in lower case, and nothing is in a field that could end its line in HTTP/1.
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 PATH_FORM: Final = re.compile(rb"/[\x21\x22\x24-\x7e]*|\*")
-# What may be in a path.
-IN_PATHS: Final = bytes((0x21, 0x22, *range(0x24, 0x7F)))
+# What may be in a path stays as it is by this, and all else does not: to compare that takes less than a pattern.
+IN_PATHS: Final = bytes(byte if byte in (0x21, 0x22, *range(0x24, 0x7F)) else 0x2F for byte in range(256))
 _STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
 _PSEUDO: Final = {
     b":method": METHOD,

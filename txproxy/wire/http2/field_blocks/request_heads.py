@@ -49,8 +49,9 @@ class Fields(NamedTuple):
     size: int
 
 
-# Method, path, fields, authority and scheme.
-Known: TypeAlias = "tuple[bytes, bytes, Headers, bytes, bytes]"
+# Method, fields, authority and scheme, and all of that with the path before it.
+_Apart: TypeAlias = "tuple[bytes, Headers, bytes, bytes]"
+Known: TypeAlias = "tuple[bytes, _Apart]"
 
 
 class RequestReader:
@@ -80,7 +81,7 @@ class RequestReader:
         self._before = b""
         self._by_rest: dict[bytes, Fields] = {}
         # what is known of those as above, with how long a path may be
-        self._known_by_rest: dict[bytes, tuple[bytes, Headers, bytes, bytes, int]] = {}
+        self._known_by_rest: dict[bytes, tuple[_Apart, int]] = {}
 
     def use_limits(self, limits: WireLimits) -> None:
         """Others from now on."""
@@ -158,13 +159,13 @@ class RequestReader:
             else:
                 path, end = read_string(block, at)
                 size = len(path)
-            method, headers, authority, scheme, room = self._known_by_rest[block[end:]]
+            apart, room = self._known_by_rest[block[end:]]
             # In origin form: no other byte is in it than may be.
-            if path[0] != _SLASH or size > room or path.translate(None, IN_PATHS):
+            if path[0] != _SLASH or size > room or path.translate(IN_PATHS) != path:
                 return None
         except (ConnectionFault, IndexError, KeyError):
             return None
-        return method, path, headers, authority, scheme
+        return path, apart
 
     def _read_entries(self, block: bytes) -> list[Entry]:
         """The fields of any block: where it changes the table, what is remembered means nothing any more."""
@@ -204,10 +205,11 @@ class RequestReader:
             self._forget()
         self._room -= size
         self._whole[block] = found
-        room = self._room_for_path(found[0])
+        fields = found[0]
+        apart = fields.method, fields.headers, fields.authority, fields.scheme
+        room = self._room_for_path(fields)
         if room >= len(found[1]):
-            fields = found[0]
-            self.known[block] = fields.method, found[1], fields.headers, fields.authority, fields.scheme
+            self.known[block] = found[1], apart
         # Of a target that is not a path, other things are asked.
         if not path_at or found[1][:1] != b"/":
             return
@@ -218,9 +220,9 @@ class RequestReader:
             self._known_by_rest.clear()
         _, end = read_string(block, path_at)
         rest = block[end:]
-        self._by_rest[rest] = fields = found[0]
+        self._by_rest[rest] = fields
         if room >= 0:
-            self._known_by_rest[rest] = fields.method, fields.headers, fields.authority, fields.scheme, room
+            self._known_by_rest[rest] = apart, room
 
     def _room_for_path(self, fields: Fields) -> int:
         """How long the path of a request without a body may be, of which nothing else is to be looked at; less than 0
