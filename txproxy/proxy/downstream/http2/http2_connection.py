@@ -156,11 +156,12 @@ class Http2Protocol:
 
     def _count(self) -> None:
         """Tell how many streams there are: after what has come, and when there is none."""
-        services, active = self.services, self.session.active
-        if active != self._counted:
-            services.streams += active - self._counted
-            self._counted = active
-            services.connections.expect(services.streams)
+        services, more = self.services, self.session.active - self._counted
+        if more:
+            services.streams += more
+            self._counted += more
+            if more > 0:
+                services.connections.expect(services.streams)
 
     def touch(self, body: StreamBody) -> None:
         """Have ``body`` given to its exchange, when all that has come is there."""
@@ -174,7 +175,8 @@ class Http2Protocol:
 
     def _prepare(self) -> bool:
         """There is a stream, or several; gives True."""
-        self._set_deadline()
+        if self.deadline != NEVER or self._begun:
+            self._set_deadline()
         if self.factory.draining and not self._leaving:
             # Who serves the first request of a connection alone has said so to the others before they came.
             self._leaving = True
@@ -199,7 +201,7 @@ class Http2Protocol:
             self._count()
             self._rest = self.factory.rest_limit.ahead
             self._set_deadline()
-            if not self._busy:
+            if self._leaving and not self._busy:
                 self._end_if_left()
 
     # -- bytes out
