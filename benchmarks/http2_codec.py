@@ -7,7 +7,9 @@ whole.
 They take turns, each a few milliseconds long, so that what slows the machine down slows both: what is told of their
 times is the least turn of each, and ``times`` is the median of the ratios of neighbours, each turn of python-h2 by the
 mean of ours before and after it. A turn is a connection of its own, of which the first requests are not timed.
-Instructions are what to compare where one is to be measured alone: see ``--only`` and ``--count``.
+Where others work beside them, python-h2 suffers more, as it needs more of what the processor's caches hold: only the
+ratio of a quiet machine is one to be told. Instructions are what to compare elsewhere, or where one is to be measured
+alone: see ``--only`` and ``--count``.
 """
 
 from __future__ import annotations
