@@ -1,23 +1,16 @@
 """Limits of requests in the way of a proxy in memory."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from twisted.internet.task import Clock
 
 from txproxy import ConcurrencyLimiter, Pool, Rate, ReverseProxyFactory
 from txproxy.components.rates import parse_rate
 from txproxy.errors import ConfigError
 from txproxy.interfaces import Answer
-from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.context import RequestContext
 from txproxy.limits.requests.limit_keys import LimitPlace
 from txproxy.limits.requests.limiter import LimitCounts, Limiter
-from txproxy.limits.requests.limits_middleware import Checks, InnerLimits, LimitsMiddleware
+from txproxy.limits.requests.limits_middleware import InnerLimits, LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.testing import ProxyInMemory
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx"
@@ -256,93 +249,3 @@ def test_an_embedder_has_all_of_it_from_one_place():
 def test_around_a_mode_nothing_is_counted_by_what_is_not_known_there(by):
     with pytest.raises(ConfigError, match=f"limit slow: 1/s by client and {by} is not known here; accepted: client"):
         LimitsMiddleware([limiter(by=("client", by))], None)
-
-
-FIELDS = [
-    Headers.parsed([b"User-Agent: " + agent, b"Cookie: a=b; s=" + cookie])
-    for agent, cookie in ((b"curl", b"1"), (b"curl", b"2"), (b"wget", b"1"))
-]
-STEPS = st.lists(
-    st.tuples(
-        st.integers(0, 1),
-        st.sampled_from(FIELDS),
-        st.sampled_from([b"a.example", b"A.example", b"b.example"]),
-        st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"]),
-        st.sampled_from([None, "bob"]),
-        st.sampled_from(["", "api"]),
-        st.sampled_from([0.0, 0.0, 0.25, 1.0, 7.0, -3.0]),
-        st.sampled_from(["", "", "", "", "forget", "others", "give back"]),
-    ),
-    max_size=60,
-)
-BY = st.lists(
-    st.sampled_from([
-        ("client",), ("header:User-Agent",), ("client", "pool"), ("cookie:s", "user"), ("host",), ("route", "client"),
-    ]),
-    min_size=1, max_size=3,
-)  # fmt: skip
-
-
-class Twin:
-    """Limits of each of these kinds around what lets all through."""
-
-    def __init__(self, kinds, slow, shared):
-        self.clock, self.slow = Clock(), slow
-        self.clock.advance(100.0)
-        self.limiters = [
-            Limiter(RequestLimit(name=str(number), rate=parse_rate("1/s:burst=2"), by=by), 5, shared)
-            for number, by in enumerate(kinds)
-        ]
-        self._ask = Checks(self.limiters, LimitPlace(pool="app"), self.clock).within(lambda request, context: "on")
-        self._connections = [ClientConnection("192.0.2.1"), ClientConnection("192.0.2.1")]
-
-    def step(self, number, headers, authority, client, user, rule, seconds, event):
-        self.clock.rightNow += seconds
-        first, now = self.limiters[0].rate, self.clock.seconds()
-        if event == "forget":
-            first.forget()
-        elif event == "others":
-            first.add(client, 1, now)
-        elif event == "give back":
-            first.give_back(client, now)
-        connection = self._connections[number]
-        if self.slow:
-            connection.debts = None
-        context = RequestContext(connection)
-        context.client_ip, context.user, context.rule = client, user, rule
-        decision = self._ask(RequestHead(b"GET", b"/", headers, authority), context)
-        return decision if decision == "on" else (type(decision), decision.detail, decision.lines, context.limit)
-
-    def state(self):
-        now = self.clock.seconds()
-        return [(one.counts, sorted(one.rate.debts(now), key=repr)) for one in self.limiters]
-
-
-@given(BY, STEPS, st.booleans())
-def test_what_a_connection_is_counted_by_may_be_at_hand(kinds, steps, shared):
-    fast, slow = Twin(kinds, False, shared), Twin(kinds, True, shared)
-    for step in steps:
-        assert fast.step(*step) == slow.step(*step)
-        assert fast.state() == slow.state()
-
-
-def test_it_is_not_looked_up_again_as_long_as_it_is_the_same():
-    asked = []
-    connection = ClientConnection("192.0.2.1")
-    one = limiter("1000/s:burst=1000", by=("header:User-Agent", "client"))
-    checks = Checks([one], LimitPlace(), Clock())
-    ask = checks.within(lambda request, context: asked.append(request))
-    for number in range(100):
-        ask(
-            RequestHead(b"GET", b"/", FIELDS[0] if number < 50 else Headers.parsed([b"A: %d" % number])),
-            RequestContext(connection),
-        )
-        if number in (1, 49):
-            kept = connection.debts[checks]
-            assert kept.made == 0 and kept.debts[0][0] is one.rate.debt(kept.debts[0][3])
-    # Who is never the same is not looked up for ever.
-    assert connection.debts[checks].made == 32 and len(asked) == 100 == one.counts.allowed
-    for _ in range(20):
-        others = Checks([one], LimitPlace(), Clock()).within(lambda request, context: asked.append(request))
-        others(RequestHead(b"GET", b"/", FIELDS[0]), RequestContext(connection))
-    assert len(connection.debts) <= 8

@@ -159,7 +159,24 @@ def test_alone_it_is_as_any():
     assert shared.left("a", 9.0) == alone.left("a", 9.0)
 
 
-def test_nobody_else_lets_any_through():
-    rate = SharedGcra(1.0, 2)
+def test_who_lets_some_through_himself_has_them_told():
+    rate = SharedGcra(1.0, 9)
     rate.take("a", 0.0)
-    assert rate.debt("a") is None
+    assert rate.debt("a").new == 0 and rate.debt("b") is None
+    woken = []
+    rate.join(lambda: woken.append(True))
+    rate.take("a", 0.0)
+    debt = rate.debt("a")
+    for _ in range(2):
+        debt.due += rate.interval
+        debt.new += 1
+    assert rate.news() == ({"a": 3}, False) and debt.new == 0
+    # What is forgotten, and known anew, is told of all the same.
+    rate.take("a", 0.0)
+    rate.forget("a")
+    rate.take("a", 0.0)
+    assert rate.debt("a") is not debt and rate.debt("a").new == 0
+    assert rate.news() == ({"a": 2}, False) and len(woken) == 2
+    rate.take("a", 0.0)
+    rate.part()
+    assert rate.debt("a").new == 0

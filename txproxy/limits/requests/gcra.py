@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from itertools import islice
 from math import inf
-from typing import Final
+from typing import ClassVar, Final
 
 # So many keys are known. Where there are more, those that owe least are forgotten.
 MOST_KEYS: Final = 65536
 _SAMPLE: Final = 1024
 # What sums of such times are rounded by: a clock may count from 1970.
 ROUNDED: Final = 1e-6
-_NEVER: Final = inf
+NEVER: Final = inf
 
 
 class Debt:
@@ -42,6 +42,9 @@ class Gcra:
 
     __slots__ = ("_debts", "interval", "tolerance", "_waiting", "_most_debt", "_most_keys")
 
+    kind: ClassVar[type[Debt]] = Debt
+    """What keys owe."""
+
     def __init__(self, interval: float, burst: int, waiting: int = 0, most_keys: int = MOST_KEYS) -> None:
         self._debts: dict[Hashable, Debt] = {}
         self.interval = interval
@@ -61,7 +64,7 @@ class Gcra:
         if debt is None:
             if len(debts) >= self._most_keys:
                 debts = self._make_room(now)
-            debts[key] = Debt(now + self.interval)
+            debts[key] = self.kind(now + self.interval)
             return 0.0
         due = debt.due
         if due < now:
@@ -105,7 +108,7 @@ class Gcra:
             debts = self._debts
             if len(debts) >= self._most_keys:
                 debts = self._make_room(now)
-            debts[key] = Debt(due)
+            debts[key] = self.kind(due)
 
     def left(self, key: Hashable, now: float) -> tuple[int, float]:
         """How many of ``key`` may come at once now, and in how many seconds as many as ever may."""
@@ -122,10 +125,10 @@ class Gcra:
         if key is not None:
             debt = self._debts.pop(key, None)
             if debt is not None:
-                debt.due = _NEVER
+                debt.due = NEVER
             return
         for debt in self._debts.values():
-            debt.due = _NEVER
+            debt.due = NEVER
         self._debts.clear()
 
     def __len__(self) -> int:
@@ -142,6 +145,6 @@ class Gcra:
             kept = {key: debt for key, debt in kept.items() if debt.due > least}
         for key, debt in self._debts.items():
             if key not in kept:
-                debt.due = _NEVER
+                debt.due = NEVER
         self._debts = kept
         return kept

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from math import ceil
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import LimitHit
@@ -34,16 +35,24 @@ class LimitCounts:
     waiting: int = 0
 
 
+class LimitedPlace(Protocol):
+    """One at which limits hold, and what it has let through of itself."""
+
+    passed: float
+
+
 class Limiter:
     """The live part of a :class:`RequestLimit` that has a rate. All places at which that holds have it together, and
     other processes too if it is ``shared``.
     """
 
-    __slots__ = ("config", "allowed", "delayed", "refused", "rate", "_policy")
+    __slots__ = ("config", "allowed", "delayed", "refused", "rate", "places", "_policy", "__weakref__")
 
     def __init__(self, config: RequestLimit, most_keys: int = MOST_KEYS, shared: bool = False) -> None:
         self.config = config
         self.allowed = self.delayed = self.refused = 0
+        # those at which it holds, which count by themselves what they let through on the short way
+        self.places: WeakSet[LimitedPlace] = WeakSet()
         rate = config.rate
         assert rate is not None
         kind = SharedGcra if shared else Gcra
@@ -81,7 +90,8 @@ class Limiter:
     def counts(self) -> LimitCounts:
         """What came of it."""
         config = self.config
-        return LimitCounts(config.name, self.allowed, self.delayed, self.refused, len(self.rate), config.enforce)
+        allowed = self.allowed + int(sum(place.passed for place in self.places))
+        return LimitCounts(config.name, allowed, self.delayed, self.refused, len(self.rate), config.enforce)
 
 
 def refusal(config: RequestLimit, context: RequestContext, seconds: float) -> Refusal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from math import inf
+from operator import is_
 from typing import Any, Final, TypeAlias
 
 import attrs
@@ -16,83 +16,61 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
-from txproxy.limits.requests.gcra import ROUNDED, Debt
+from txproxy.limits.requests.known_debts import short_way, values_compared
 from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
 from txproxy.limits.requests.limiter import Limiter, refusal
-from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
 AnyLimiter: TypeAlias = "Limiter | ConcurrencyLimiter"
+GivenHandler: TypeAlias = "Callable[[Handler, RequestHead, RequestContext], Decision]"
 # Who has sent a request, where that is more than its connection says.
 ClientOf: TypeAlias = "Callable[[RequestHead, RequestContext], str]"
-# What stands for the debt that only its limit may look at: it is never paid off.
-_NOT_OURS: Final = Debt(inf)
-# What requests are counted by is looked up anew so often for a connection and a place, and is at hand for so many of
-# these.
-_MOST_LOOK_UPS: Final = 32
+# What requests are counted by is looked up anew so often for a connection, and is at hand for it at so many places.
+_MOST_LOOK_UPS: Final = 64
 _MOST_PLACES: Final = 8
-# what they are counted by that is the same for all of a client at one place
-_KNOWN_SO: Final = frozenset({"client", "listener", "pool"})
+# how often it was
+_LOOKED_UP: Final = None
 _BY_ACCEPTED: Final = "accepted: client, host, header:NAME, cookie:NAME"
-
-
-class _KnownDebts:
-    """What requests of a connection are counted by as long as they are from the same ``client_ip``, and have the same
-    ``headers`` and the same ``words`` about them where these matter: the ``debts``, each with the interval and the
-    tolerance of its rate, its key and its limit. It was ``made`` anew so often.
-    """
-
-    __slots__ = ("client_ip", "headers", "words", "debts", "made")
-
-    def __init__(
-        self,
-        client_ip: str,
-        headers: Headers,
-        words: tuple[object, ...],
-        debts: tuple[tuple[Debt, float, float, Hashable, Limiter], ...],
-        made: int,
-    ) -> None:
-        self.client_ip = client_ip
-        self.headers = headers
-        self.words = words
-        self.debts = debts
-        self.made = made
 
 
 class Checks:
     """The limits that a request is under at one place, each with what it is counted by there.
 
-    :meth:`within` stands around a handler. What one of them refuses counts for none of those before it.
+    :meth:`within` stands around a handler. What one of them refuses counts for none of those before it. So many as
+    ``passed`` were let through by all of them on the short way (:mod:`txproxy.limits.requests.known_debts`).
     """
 
-    __slots__ = ("_limits", "_places", "_clock", "_by_fields", "_by_words", "_tells")
+    __slots__ = ("passed", "_limits", "_places", "_clock", "_by", "_compared", "_tells", "__weakref__")
 
     def __init__(self, limits: Iterable[AnyLimiter], place: LimitPlace, clock: Any) -> None:
+        # To add to a float takes half as long as to a whole number.
+        self.passed = 0.0
+        self._limits: tuple[tuple[Callable[[Hashable, float], float], KeyOf, bool, Limiter], ...] = ()
         self._clock = clock
         limits = tuple(limits)
-        # whether clients are told of any of the limits in any case, and whether keys depend on fields, and on more than
-        # these and clients
-        self._tells = any(isinstance(one, Limiter) and one.config.ratelimit_fields for one in limits)
-        words = {word for one in limits for word in one.config.by}
-        by_fields = {word for word in words if word.startswith(("header:", "cookie:"))}
-        self._by_fields = bool(by_fields)
-        self._by_words = not words <= by_fields | _KNOWN_SO
         self._places = tuple(
             (one, key_of(one.config.by, place)) for one in limits if isinstance(one, ConcurrencyLimiter)
         )
+        rates = [one for one in limits if isinstance(one, Limiter)]
         # what takes one of a key, what gives the key, and whether the client is told in any case
-        self._limits: tuple[tuple[Callable[[Hashable, float], float], KeyOf, bool, Limiter], ...] = tuple(
-            (one.rate.take, key_of(one.config.by, place), one.config.ratelimit_fields, one)
-            for one in limits
-            if isinstance(one, Limiter)
+        self._limits = tuple(
+            (one.rate.take, key_of(one.config.by, place), one.config.ratelimit_fields, one) for one in rates
         )
+        # whether clients are told of any of them in any case
+        self._tells = any(one.config.ratelimit_fields for one in rates)
+        self._by = tuple(dict.fromkeys(word for one in rates for word in one.config.by))
+        self._compared = values_compared(self._by)
+        for one in rates:
+            one.places.add(self)
+
+    def __del__(self) -> None:
+        # Who is asked what came of a limit hears of places that are there.
+        for _, _, _, limit in self._limits:
+            limit.allowed += int(self.passed)
 
     def within(self, handler: Handler, client_of: ClientOf | None = None) -> Handler:
         """``handler``, for requests that may go on; ``client_of`` says first whom they are from."""
-        if self._places:
-            # Who is too soon takes no place.
-            handler = Entering(self._places, self._clock, handler)
-        limited = self._limiting(handler)
+        limited: Handler = self._limiting(self._entered(handler))
         if client_of is None:
             return limited
         known = client_of
@@ -103,72 +81,85 @@ class Checks:
 
         return identified
 
-    def _limiting(self, handler: Handler) -> Handler:
-        limits, seconds, stopped, look_up = self._limits, self._clock.seconds, self._stopped, self._look_up
-        by_fields, by_words = self._by_fields, self._by_words
+    def around_any(self) -> GivenHandler:
+        """The same for a handler that is given with each request."""
+        limited: GivenHandler = self._limiting(None)
+        if not self._places:
+            return limited
+        return lambda handler, request, context: limited(self._entered(handler), request, context)
 
-        def limited(request: RequestHead, context: RequestContext) -> Decision:
-            now = seconds()
-            kept = context.connection.debts
-            try:
-                known: _KnownDebts | None = kept[self]
-            except (KeyError, TypeError):
-                known = None
-            if (
-                known is not None
-                and context.client_ip == known.client_ip
-                and (not by_fields or request.headers is known.headers)
-                and (not by_words or known.words == (request.authority, context.user, context.rule))
-            ):
-                for debt, interval, tolerance, key, limit in known.debts:
-                    due = debt.due
-                    if due < now:
-                        debt.due = now + interval
-                    elif due - now - tolerance <= ROUNDED:
-                        debt.due = due + interval
-                    else:
-                        wait = limit.rate.take(key, now)
-                        if wait:
-                            return stopped(handler, request, context, now, limit, wait)
-                        if debt is not _NOT_OURS:
-                            # It was forgotten meanwhile.
-                            kept.pop(self, None)
-                    limit.allowed += 1
-            else:
-                for take, key_for, tells, limit in limits:
-                    wait = take(key_for(request, context), now)
-                    if wait or tells:
-                        return stopped(handler, request, context, now, limit, wait)
-                    limit.allowed += 1
-                look_up(request, context, known)
-            if context.trace is not None:
-                self._tell(request, context, now)
-            return handler(request, context)
+    def ask(self, handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
+        """The same by the long way, of which nothing is kept."""
+        return self._ask(self._entered(handler), request, context, self._clock.seconds(), keeps=False)
 
-        return limited
+    def _entered(self, handler: Handler) -> Handler:
+        # Who is too soon takes no place.
+        return Entering(self._places, self._clock, handler) if self._places else handler
 
-    def _look_up(self, request: RequestHead, context: RequestContext, before: _KnownDebts | None) -> None:
-        """Have what such a request of the connection is counted by at hand for the next one, if there has been one
-        before; ``before`` is what was at hand for that.
-        """
+    def _limiting(self, handler: Handler | None) -> Any:
+        """What asks the rates, before the ``handler``, or before one that is given with each request."""
+        if not self._limits:
+            return handler or _handled
+        # To write what they tell takes longer than to look up whom.
+        anew: Any = partial(self._ask_anew, not self._tells)
+        if self._tells:
+            return anew if handler is None else partial(anew, handler)
+        rates = [limit.rate for _, _, _, limit in self._limits]
+        names = {"anew": anew, "go_on": self._go_on, "seconds": self._clock.seconds}
+        return short_way(self, rates, self._by, names if handler is None else {"handler": handler, **names})
+
+    def _ask_anew(self, keeps: bool, handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
+        return self._ask(handler, request, context, self._clock.seconds(), keeps=keeps)
+
+    def _go_on(
+        self, handler: Handler, request: RequestHead, context: RequestContext, now: float, first: int
+    ) -> Decision:
+        """Those before the ``first`` have let it through by what was at hand, and that one does not say yes by that."""
+        for _, _, _, limit in self._limits[:first]:
+            limit.allowed += 1
+        return self._ask(handler, request, context, now, first, keeps=True)
+
+    def _ask(
+        self,
+        handler: Handler,
+        request: RequestHead,
+        context: RequestContext,
+        now: float,
+        first: int = 0,
+        keeps: bool = False,
+    ) -> Decision:
+        """Ask all limits from the ``first`` on, and then the handler."""
+        for take, key_for, tells, limit in self._limits[first:]:
+            wait = take(key_for(request, context), now)
+            if wait or tells:
+                return self._stopped(handler, request, context, now, limit, wait)
+            limit.allowed += 1
+        if keeps:
+            self._keep(request, context)
+        if context.trace is not None:
+            self._tell(request, context, now)
+        return handler(request, context)
+
+    def _keep(self, request: RequestHead, context: RequestContext) -> None:
+        """Have what such a request is counted by at hand for the next one of its connection."""
         connection = context.connection
         kept = connection.debts
         if kept is None:
             # It may be the only one.
-            connection.debts = {}
+            connection.debts = {_LOOKED_UP: 0}
             return
-        made = 0 if before is None else before.made + 1
-        if self._tells or made > _MOST_LOOK_UPS:
+        before, looked_up = kept.get(self), kept[_LOOKED_UP]
+        if looked_up > _MOST_LOOK_UPS:
             return
-        debts = []
-        for _, key_for, _, limit in self._limits:
-            rate, key = limit.rate, key_for(request, context)
-            debts.append((rate.debt(key) or _NOT_OURS, rate.interval, rate.tolerance, key, limit))
-        if len(kept) >= _MOST_PLACES:
+        debts = [limit.rate.debt(key_for(request, context)) for _, key_for, _, limit in self._limits]
+        known = (*self._compared(request, context), *debts)
+        if None in debts or (before is not None and all(map(is_, before, known))):
+            return
+        if len(kept) > _MOST_PLACES:
             # After reloads there are others.
             kept.clear()
-        words = request.authority, context.user, context.rule
-        kept[self] = _KnownDebts(context.client_ip, request.headers, words, tuple(debts), made)
+        kept[_LOOKED_UP] = looked_up + (before is not None)
+        kept[self] = known
 
     def _stopped(
         self,
@@ -222,6 +213,10 @@ class Checks:
             trace.say(f"limit {limit.config.name}", limit.config.meaning(), f"{left} more at once")
 
 
+def _handled(handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
+    return handler(request, context)
+
+
 @implementer(IStreamMiddleware)
 class LimitsMiddleware:
     """Lets requests through within ``limits``, holds them up, or refuses them: around a mode, before it is known who
@@ -247,10 +242,13 @@ class LimitsMiddleware:
                 raise ConfigError(f"limit {one.config.name}: {one.config.meaning()} is not known here", _BY_ACCEPTED)
         self._place = place or LimitPlace()
         self._client_of = client_of
+        self._checks = Checks(limits, self._place, clock)
 
     def handle(self, request: RequestHead, context: RequestContext, proceed: Handler) -> Decision:
         """See :class:`txproxy.interfaces.IMiddleware`."""
-        return self.within(proceed)(request, context)
+        if self._client_of is not None:
+            context.client_ip = self._client_of(request, context)
+        return self._checks.ask(proceed, request, context)
 
     def within(self, handler: Handler, scope: str = "", services: Any = None) -> Handler:
         """The same composed with the ``handler`` that it stands around, for less. ``scope`` is the name of the pool
@@ -269,8 +267,8 @@ class InnerLimits:
     def __init__(
         self, limits: Sequence[AnyLimiter], by_rule: Mapping[str, Sequence[AnyLimiter]], clock: Any, place: LimitPlace
     ) -> None:
-        self._all = Checks(limits, place, clock) if limits else None
-        self._by_rule = {name: Checks((*limits, *own), place, clock) for name, own in by_rule.items()}
+        self._all = Checks(limits, place, clock).around_any() if limits else None
+        self._by_rule = {name: Checks((*limits, *own), place, clock).around_any() for name, own in by_rule.items()}
 
     def within(self, handler: Handler, scope: str, services: Any) -> Handler:
         """See :class:`txproxy.interfaces.IComposedMiddleware`."""
@@ -281,4 +279,4 @@ class InnerLimits:
         if checks is None:
             return handler(request, context)
         # It is the handler of this request alone.
-        return checks.within(handler)(request, context)
+        return checks(handler, request, context)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from heapq import nlargest
 from itertools import islice
-from typing import Any, Final
+from typing import Any, ClassVar, Final, cast
 
-from txproxy.limits.requests.gcra import MOST_KEYS, Debt, Gcra
+from txproxy.limits.requests.gcra import MOST_KEYS, NEVER, Debt, Gcra
 
 # So many keys are told of at once. Where there are more, the rest has its turn a moment later.
 MOST_TOLD: Final = 2048
@@ -15,6 +15,18 @@ MOST_TOLD: Final = 2048
 _ON_THEIR_WAY: Final = 0.05
 # What others have let through in the time that word of it may take, in seconds, is owed as well.
 _LATEST: Final = 2.0
+
+
+class SharedDebt(Debt):
+    """The same where others are to hear of each that comes: so many are ``new`` to them. Whoever lets one through
+    himself adds it, if there are some; the first is to be told of.
+    """
+
+    __slots__ = ("new",)
+
+    def __init__(self, due: float) -> None:
+        super().__init__(due)
+        self.new = 0
 
 
 class SharedGcra(Gcra):
@@ -27,10 +39,12 @@ class SharedGcra(Gcra):
 
     __slots__ = ("_new", "_wake", "processes", "_alone")
 
+    kind: ClassVar[type[Debt]] = SharedDebt
+
     def __init__(self, interval: float, burst: int, waiting: int = 0, most_keys: int = MOST_KEYS) -> None:
         super().__init__(interval, burst, waiting, most_keys)
-        # how many of which key have come here, and nobody else knows yet
-        self._new: dict[Hashable, int] = {}
+        # those of which some have come here that nobody else knows of yet; what a key owes may be another one by now
+        self._new: dict[Hashable, SharedDebt] = {}
         self._wake: Callable[[], None] | None = None
         self._alone = self._most_debt
         self.processes = 1
@@ -45,23 +59,24 @@ class SharedGcra(Gcra):
         """See :class:`txproxy.limits.requests.gcra.Gcra`."""
         wait = Gcra.take(self, key, now)
         if wait >= 0.0 and self._wake is not None:
-            new = self._new
-            if not new:
-                self._wake()
-            new[key] = new.get(key, 0) + 1
+            self._count(key, 1)
         return wait
-
-    def debt(self, key: Hashable) -> Debt | None:
-        """See :class:`txproxy.limits.requests.gcra.Gcra`: others are to hear of each that comes."""
-        return None
 
     def give_back(self, key: Hashable, now: float) -> None:
         """See :class:`txproxy.limits.requests.gcra.Gcra`."""
-        super().give_back(key, now)
+        # It may be all that is owed.
         if self._wake is not None:
-            if not self._new:
-                self._wake()
-            self._new[key] = self._new.get(key, 0) - 1
+            self._count(key, -1)
+        super().give_back(key, now)
+
+    def _count(self, key: Hashable, count: int) -> None:
+        new = self._new
+        if not new and self._wake is not None:
+            self._wake()
+        debt = new.get(key)
+        if debt is None:
+            debt = new[key] = cast("SharedDebt", self._debts.get(key) or SharedDebt(NEVER))
+        debt.new += count
 
     # -- with others
 
@@ -72,16 +87,23 @@ class SharedGcra(Gcra):
     def part(self) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`. What others have let through is still owed."""
         self._wake = None
-        self._new.clear()
+        self._told(self._new)
+        self._new = {}
 
     def news(self) -> tuple[Any, bool]:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
-        new = self._new
-        if len(new) <= MOST_TOLD:
-            self._new = {}
-            return {key: count for key, count in new.items() if count} or None, False
-        self._new = dict(islice(new.items(), MOST_TOLD, None))
-        return dict(islice(new.items(), MOST_TOLD)), True
+        new, self._new = self._new, {}
+        if len(new) > MOST_TOLD:
+            self._new = dict(islice(new.items(), MOST_TOLD, None))
+            new = dict(islice(new.items(), MOST_TOLD))
+        told = {key: debt.new for key, debt in new.items() if debt.new}
+        self._told(new)
+        return told or None, bool(self._new)
+
+    @staticmethod
+    def _told(new: Mapping[Hashable, SharedDebt]) -> None:
+        for debt in new.values():
+            debt.new = 0
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -93,9 +115,9 @@ class SharedGcra(Gcra):
         """See :class:`txproxy.interfaces.processes.sharing.Shared`: how many are owed by those who owe most."""
         if not leads:
             return None
-        interval, new = self.interval, self._new
+        interval, new, none = self.interval, self._new, SharedDebt(NEVER)
         # What nobody knows yet is told in a moment.
-        owing = ((key, (debt.due - now) / interval - new.get(key, 0)) for key, debt in self._debts.items())
+        owing = ((key, (debt.due - now) / interval - new.get(key, none).new) for key, debt in self._debts.items())
         return dict(nlargest(MOST_TOLD, (one for one in owing if one[1] > 0.0), key=lambda one: one[1])) or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
@@ -115,5 +137,7 @@ class SharedGcra(Gcra):
     def _make_room(self, now: float) -> dict[Hashable, Debt]:
         if len(self._new) > self._most_keys:
             # Nobody has heard of them for long, and nobody shall wait for that: those that came last are told first.
-            self._new = dict(islice(self._new.items(), max(0, len(self._new) - MOST_TOLD), None))
+            new, first = self._new, max(0, len(self._new) - MOST_TOLD)
+            self._new = dict(islice(new.items(), first, None))
+            self._told(dict(islice(new.items(), first)))
         return super()._make_room(now)
