@@ -64,7 +64,9 @@ class Exchange(GivenAnswer):
         """Ask the mode for its ``plan``, and go."""
         services = self.services
         if services.observed and not self.context.errand:
-            self.started = services.seconds()
+            # Not at once: to call what an instance has in the place of a method takes three times as long.
+            clock = services.seconds
+            self.started = clock()
             self.eventful = False
             self.received = 0
         try:
@@ -301,6 +303,7 @@ class Exchange(GivenAnswer):
                 self._take(context.fetched, started)
                 context.fetched = ()
             try:
-                self.services.tell(self)
+                tell = self.services.tell
+                tell(self)
             except Exception:
                 _log.failure("an observer failed")

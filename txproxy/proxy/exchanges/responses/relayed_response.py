@@ -96,7 +96,8 @@ class RelayedResponse(Attempts):
             return False
         started = self.started
         if started is not None:
-            self.first_byte = self.services.seconds() - started
+            clock = self.services.seconds
+            self.first_byte = clock() - started
         head.headers = onward
         self.phase = ANSWERED
         self.status = self.upstream_status = status
@@ -125,8 +126,10 @@ class RelayedResponse(Attempts):
         self.upstream = None
         self.wants_body = False
         self.status = self.upstream_status = head.status
-        if self.started is not None:
-            self.first_byte = self.services.seconds() - self.started
+        started = self.started
+        if started is not None:
+            clock = self.services.seconds
+            self.first_byte = clock() - started
         self.phase = ANSWERED
         self.response = onward
         self.sent = len(body)
