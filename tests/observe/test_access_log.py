@@ -8,12 +8,14 @@ import weakref
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
+from tests.observe.log_formats.records import record
 from txproxy import ForwardProxyFactory, Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.interfaces.record import momentary
 from txproxy.observe.access_log import AccessLog
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
+from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.limits import Limits
 from txproxy.testing import ProxyInMemory, context_of
 from txproxy.wire.headers import Headers
@@ -245,15 +247,17 @@ REQUESTS = (
 
 class Varied:
     """A proxy with clients of all kinds. Its ``log`` is told of each exchange, and ``alone`` has the line that somebody
-    would have written who has seen no other.
+    would have written who has seen no other; ``counts`` is told of each by itself.
     """
 
     def __init__(self, format, log, now):
         self.alone = []
+        self.counts = RequestCounts()
 
         @momentary
         def observe(over):
             self.alone.append(line_format(format, "web", Connections()).exchange(over, now))
+            self.counts.exchange(over)
 
         pool = Pool(["http://192.0.2.80", "http://192.0.2.81"])
         self.proxy = ProxyInMemory(
@@ -280,13 +284,26 @@ class Varied:
         client.received = b""
 
 
+def counted_of(counts):
+    """All that was counted of requests that went well."""
+    found = {}
+    for key, row in counts.rows.items():
+        times = [(one.counts, round(one.seconds, 6)) for one in (row.at_once, row.durations, row.first_bytes)]
+        found[key] = (times, row.sent, row.received, row.retries)
+    return found
+
+
 @pytest.mark.parametrize("format", ["json", "combined", "squid"])
 def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch, format):
     now = 1.8e9 + 0.123
     monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now)
     log = AccessLog(str(tmp_path / "log"), line_format(format, "web", Connections()))
-    varied, chance = Varied(format, log, now), random.Random(7)
-    for number in range(300):
+    counts = RequestCounts()
+    counted = log.counted(counts)
+    assert (counted is not None) == (format == "json")
+    varied, chance = Varied(format, counted or log, now), random.Random(7)
+    for number in range(600):
+        varied.proxy.clock.advance(chance.choice([0, 0, 0.001, 0.3]))
         # Most are like one before, as with real clients.
         request = chance.choice(REQUESTS if number % 5 == 0 else REQUESTS[:2])
         fields = b"\r\n".join(chance.sample(FIELDS, chance.randrange(3)) if number % 7 == 0 else FIELDS[:1])
@@ -296,5 +313,41 @@ def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch
     assert log.file.flush(SOON)
     log.close()
     lines = (tmp_path / "log").read_bytes().splitlines(keepends=True)
-    assert lines == varied.alone and len(lines) > 250
-    assert len(set(lines)) > 60
+    assert lines == varied.alone and len(lines) > 550
+    assert len(set(lines)) > 120
+    if counted is not None:
+        # By way of the log they are what they are without it.
+        assert counted_of(counts) == counted_of(varied.counts) and counts.failures == varied.counts.failures
+        assert sum(row.count for row in counts.rows.values()) == len(lines) and len(counts.rows) > 15
+
+
+def test_what_a_log_counts_is_counted_when_it_is_asked_for_and_in_bounds(tmp_path):
+    log, counts = AccessLog(str(tmp_path / "log"), "json"), RequestCounts()
+    counted = log.counted(counts)
+    assert log.counted(counts) is counted and log.counted(RequestCounts()) is None
+    pool = Pool(["http://192.0.2.80", "http://192.0.2.80:81"], name="p")
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, observers=(counted.exchange,), reactor=reactor))
+    client = proxy.connect()
+    for number in range(700):
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        for upstream in proxy.network.connections:
+            if upstream.received:
+                upstream.received = b""
+                upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        if number == 20:
+            by_upstream = {key[4]: row.count for key, row in counts.rows.items()}
+            assert sum(by_upstream.values()) == 21 and len(by_upstream) == 2
+    assert max(len(row.sizes) for row in counts._rows.values()) < 256
+    assert sum(row.count for row in counts.rows.values()) == 700
+    assert sum(row.sent for row in counts.rows.values()) == 1400
+    log.close()
+
+
+def test_a_log_that_fails_keeps_nothing_from_being_counted(tmp_path, monkeypatch):
+    log, counts = AccessLog(str(tmp_path / "log"), "json"), RequestCounts()
+    monkeypatch.setattr(log, "_brief", lambda over, now: 1 / 0)
+    with capturedLogs() as logs:
+        log.counted(counts).exchange(record(attempts=()))
+    assert [formatEvent(one) for one in logs] == ["an observer failed"]
+    assert sum(row.count for row in counts.rows.values()) == 1
+    log.close()

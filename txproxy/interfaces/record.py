@@ -240,7 +240,7 @@ class ExchangeRecord:
         return self.attempts[-1].status if self.attempts else 0
 
 
-_Told = TypeVar("_Told", bound=Callable[..., None])
+_Told = TypeVar("_Told", bound=Callable[..., Any])
 
 
 def momentary(observer: _Told) -> _Told:

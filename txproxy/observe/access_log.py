@@ -15,6 +15,7 @@ from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.combined import BriefStream
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
 from txproxy.observe.refused_lines import RefusedLines
+from txproxy.observe.request_counts import MOST_TOLD, RequestCounts
 
 _log = Logger()
 
@@ -57,6 +58,8 @@ class AccessLog:
         self._connections = lines.connections
         self._most = 1 if lines.at_once else _TOGETHER
         self._brief, self._of_briefs = lines.brief, lines.of_briefs
+        self._count_in = lines.count_in
+        self._counted: CountedLog | None = None
         # what lines are to be made of: what is in brief, or None with the exchange itself, and when it ended. They are
         # taken from here by one at a time.
         self._ended: list[tuple[Any, ...]] = []
@@ -68,23 +71,27 @@ class AccessLog:
         self.refused.close()
 
     @momentary
-    def exchange(self, over: FinishedExchange) -> None:
-        """One finished exchange."""
+    def exchange(self, over: FinishedExchange) -> tuple[Any, ...] | None:
+        """One finished exchange. Gives what is in brief of it, for who counts it (see :class:`CountedLog`)."""
         ended = self._ended
         now = time()
-        said = self._brief(over, now)
-        if said is None:
+        # Not at once: to call what an instance has takes longer than to call what is at hand.
+        brief = self._brief
+        said = brief(over, now)
+        if said is not None:
+            ended.append(said)
+        else:
             connection = over.context.connection
             if connection.facts is None and self._connections is not None:
                 # Nobody can say later what its TLS was.
                 self._connections.facts(connection)
-            said = None, over, now
-        ended.append(said)
+            ended.append((None, over, now))
         count = len(ended)
         if count >= self._most:
             self.make()
         elif count == 1:
             self.file.wait_for(self)
+        return said
 
     def stream(self, stream: BriefStream) -> None:
         """One raw stream that has ended."""
@@ -92,6 +99,14 @@ class AccessLog:
         with self._making:
             line = self._stream_line(stream, time())
         self._write(line)
+
+    def counted(self, counts: RequestCounts) -> CountedLog | None:
+        """Both as one, always the same; None where what is in brief says nothing of it, or says it for others."""
+        if self._counted is None and self._count_in is not None:
+            self._count_in(counts.row)
+            self._counted = CountedLog(self, counts)
+        known = self._counted
+        return known if known is not None and known.counts is counts else None
 
     @property
     def waiting(self) -> int:
@@ -136,3 +151,37 @@ class AccessLog:
         if refused.most:
             refused.wrote(len(line))
         return line
+
+
+class CountedLog:
+    """An access log and the ``counts`` of the same listener, as one who is told: what the log has in brief of a request
+    says where it is to be counted, so that this is not looked for again. ``RequestCounts.exchange`` is the slow twin.
+    """
+
+    def __init__(self, log: AccessLog, counts: RequestCounts) -> None:
+        self.counts = counts
+        self._tell = log.exchange
+        self._count = counts.exchange
+
+    @momentary
+    def exchange(self, over: FinishedExchange) -> None:
+        """One finished exchange."""
+        tell = self._tell
+        try:
+            said = tell(over)
+        except Exception:
+            _log.failure("an observer failed")
+            said = None
+        if said is None or (row := said[6]) is None:
+            self._count(over)
+            return
+        seconds, first_byte, sizes = said[3], said[4], row.sizes
+        if seconds == first_byte:
+            row.at_once.told.append(seconds)
+        else:
+            row.durations.told.append(seconds)
+            if first_byte is not None:
+                row.first_bytes.told.append(first_byte)
+        sizes.append(over.sent)
+        if len(sizes) >= MOST_TOLD:
+            row.settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from txproxy.frozen_values import frozen
 from txproxy.interfaces.record import FinishedExchange, momentary
@@ -34,7 +34,7 @@ class Conditioned(Protocol):
     """A log of all requests."""
 
     @property
-    def exchange(self) -> Callable[[FinishedExchange], None]:
+    def exchange(self) -> Callable[[FinishedExchange], Any]:
         """Tells it of one finished exchange."""
 
     def stream(self, stream: FinishedStream) -> None:

@@ -22,7 +22,7 @@ _NOWHERE: Final = ("", "")
 _WELL: Final = frozenset({"ok", "tunnel", "answered"})
 # So many of one row are counted together: it takes less than to look at each, and what is needed for that is then at
 # hand in the processor.
-_TOGETHER: Final = 256
+MOST_TOLD: Final = 256
 # To sort fewer than these takes longer than to look at each.
 _FEW: Final = 8
 # So many upstreams have rows at hand.
@@ -189,7 +189,7 @@ class RequestCounts:
         # by route, status and method, and by the pool and the upstream, which are empty where it is none of a pool
         self._rows: dict[Key, Row] = {}
         self._rules: set[str] = set()
-        # by upstream and status, the rows that were told of one last; no other has anything that is still to be counted
+        # by upstream and status, the rows that were told of one last
         self._at_hand: dict[Any, dict[int, Row]] = {}
         # how long it took to connect, by pool and upstream
         self.connects: dict[tuple[str, str], Histogram] = {}
@@ -257,7 +257,7 @@ class RequestCounts:
         outcome = over.outcome
         if outcome != "ok" or status >= 500 or request.body or over.eventful or context.cache is not None:
             self._count_more(over, row, outcome)
-        if len(sizes) >= _TOGETHER:
+        if len(sizes) >= MOST_TOLD:
             row.settle()
 
     def _take_up(self, rule: str, status: int, method: bytes, upstream: Any) -> Row:
@@ -267,17 +267,14 @@ class RequestCounts:
             if len(self._at_hand) >= _MOST_AT_HAND:
                 self._settle()
             self._at_hand[upstream] = rows = {}
-        before = rows.get(status)
-        if before is not None:
-            before.settle()
-        rows[status] = row = self._row(rule, status, method, _place(upstream))
+        rows[status] = row = self.row(rule, status, method, upstream)
         row.rule, row.method = rule, method
         return row
 
     def _settle(self) -> None:
         """Count all of which it was told."""
-        for rows in self._at_hand.values():
-            for row in rows.values():
+        for row in self._rows.values():
+            if row.sizes:
                 row.settle()
         # Upstreams that are no more are not to be kept here.
         self._at_hand.clear()
@@ -311,14 +308,17 @@ class RequestCounts:
             if isinstance(pool, Pool):
                 self.connects.setdefault((pool.name, upstream.name), Histogram()).add(one.connected - one.began)
 
-    def _row(self, rule: str, status: int, method: bytes, place: tuple[str, str]) -> Row:
+    def row(self, rule: str, status: int, method: bytes, upstream: Any) -> Row:
+        """Where such requests are counted, for who does so itself for a while. They have gone well, and have nothing
+        that :meth:`_count_more` looks at.
+        """
         if method not in _METHODS:
             # A client may make up as many as it likes.
             method = _OTHER
         if rule not in self._rules and len(self._rules) >= _MOST_ROUTES:
             rule = "other"
         self._rules.add(rule)
-        return self._rows.setdefault((rule, status, method, *place), Row())
+        return self._rows.setdefault((rule, status, method, *_place(upstream)), Row())
 
     def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""

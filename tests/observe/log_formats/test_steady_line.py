@@ -192,7 +192,8 @@ def test_connections_whose_lines_are_alike_have_their_text_once():
         lines.exchange(usual(connection), NOW)
     one, other = (connection.facts.lines[lines] for connection in connections)
     assert one is not other
-    assert one.start is other.start and one.middle is other.middle and one.end is other.end
+    assert one.start is other.start and one.after is other.after and one.routed is other.routed
+    assert one.last[4] is other.last[4] and one.last[0] == b"/x"
 
 
 def test_clients_that_all_ask_for_other_hosts_take_no_more_memory_than_is_allowed():
@@ -203,8 +204,9 @@ def test_clients_that_all_ask_for_other_hosts_take_no_more_memory_than_is_allowe
             host = b"%d.example" % number + b"x" * (number % 3 * 800)
             said = lines.exchange(usual(connection, authority=host, path=b"/" + host), NOW)
             assert json.loads(said)["host"] == host.decode()
+        assert len(connection.facts.lines[lines].last[4]) <= 1000
     kept = [lines._known, lines._targets, lines._texts]
-    assert sum(map(len, kept)) <= 1500
+    assert sum(map(len, kept)) <= 1500 and len(lines._routed) <= 500
     assert sum(len(text) for known in kept for text in known.values()) < 500 * 2200
 
 

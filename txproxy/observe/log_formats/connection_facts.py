@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.net.transports.tls_transports import tls_connection
 from txproxy.tls.client_certificates import peer_certificate
+from txproxy.wire.headers import Headers
 
 
 class TlsFacts:
@@ -49,17 +50,33 @@ class ConnectionFacts:
         self.lines: dict[object, Any] = {}
 
 
+class Place:
+    """Where requests go, for lines of JSON: the ``text`` that says so in them. There is one for each upstream, however
+    many connections there are to it.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, key: tuple[str, str]) -> None:
+        self.text = key[0]
+
+
+# of no upstream, nor of none
+NOT_TOLD: Final[tuple[Any, Place, Headers | None]] = (object(), Place(("", "")), None)
+
+
 class UpstreamFacts:
     """What was found out of a connection to an upstream: its ``peer``, and ``told``: which upstream of a pool was
-    asked (or None), and what a line of JSON says of that; ``squid`` is the same of a line of Squid's. Several threads
-    may write lines: both of a pair are set at once.
+    asked (or None), what a line of JSON says of that, and fields of a response in which there is no X-Request-Id;
+    ``squid`` is which upstream was asked, and what a line of Squid's says. Several threads may write lines: what
+    belongs together is set at once.
     """
 
     __slots__ = ("peer", "told", "squid")
 
     def __init__(self, peer: Any) -> None:
         self.peer = peer
-        self.told: tuple[Any, str] | None = None
+        self.told: tuple[Any, Place, Headers | None] = NOT_TOLD
         self.squid: tuple[Any, bytes] | None = None
 
 

@@ -15,10 +15,11 @@ from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats import record_facts as facts
-from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts, UpstreamFacts
+from txproxy.observe.log_formats.connection_facts import NOT_TOLD, Connections, Place, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
-from txproxy.observe.log_formats.steady_line import Remembered, remember, uneventful, words_of
+from txproxy.observe.log_formats.steady_line import NO_LINE, Alike, Last, Remembered, Routed, remember
+from txproxy.observe.request_counts import Row
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.message import VERSIONS
 
@@ -37,7 +38,11 @@ _NO_LIMIT: Final = '"limit":null,"limit_outcome":null,'
 # numbers with three digits
 _THREE: Final = tuple(f"{number:03d}" for number in range(1000))
 # the same of thousandths, of less than a second
-_ZEROS: Final = tuple(f"0.{text}" for text in _THREE)
+_ZEROS: Final = tuple(f"0.{text}".encode("ascii") for text in _THREE)
+_THREE_BYTES: Final = tuple(text.encode("ascii") for text in _THREE)
+_FIRST_BYTE: Final = ',"first_byte":'
+# the end of a duration, and what follows it
+_BEGUN: Final = tuple(f"{text}{_FIRST_BYTE}".encode("ascii") for text in _THREE)
 # of one attempt, on a kept connection
 _WENT_WELL: Final = (
     ',"connect":0.000000,"attempts":1,"retries":0,"outcome":"ok","error":null,"detail":null,"grpc_status":null,'
@@ -54,38 +59,20 @@ _WELL: Final = frozenset({"ok", "answered", "tunnel"})
 _MOST_KNOWN: Final = 500
 _LONGEST_KNOWN: Final = 200
 _LONGEST_TEXT: Final = 1000
-# Sizes, which are more.
-_MOST_NUMBERS: Final = 4000
+# So many upstreams are told apart on one route. There may be more.
+_MOST_PLACES: Final = 256
 # See :meth:`JsonLines.brief`.
-Brief: TypeAlias = "tuple[Alike, str, bytes, int, int, int, int, float, float | None, bytes | None, float]"
-
-
-class Alike:
-    """What lines of JSON have in common, as :class:`txproxy.observe.log_formats.steady_line.Steady` has it of others:
-    from the time to the target (``start``), from there to the status (``protocol``), from the times to the upstream
-    (``middle``), and what follows the request's ID (``end``). ``identifier`` is that of the request itself.
-    """
-
-    __slots__ = ("headers", "words", "start", "protocol", "middle", "identifier", "end", "made")
-
-    def __init__(self, over: FinishedExchange, start: str, middle: str, end: str) -> None:
-        request = over.request
-        self.headers = request.headers
-        self.words = uneventful(words_of(over, request, over.context))
-        self.start = start
-        self.protocol = f',"protocol":{_PROTOCOLS[request.minor]},"status":'
-        self.middle = middle
-        self.identifier = _bytes(request.headers.request_id)
-        self.end = end
-        self.made = 0
+Brief: TypeAlias = "tuple[bytes, bytes, bytes, float, float | None, float, Row | None]"
+# by route, status, method and upstream
+RowOf: TypeAlias = "Callable[[str, int, bytes, Any], Row]"
 
 
 def _bytes(value: bytes | None) -> str:
     return "null" if value is None else encode_basestring_ascii(value.decode("utf-8", "backslashreplace"))
 
 
-def _said(status: int) -> str:
-    return str(status or "null")
+def _routed(parts: tuple[str, bytes, str]) -> Routed:
+    return Routed(*parts)
 
 
 def _none(brief: Any) -> None:
@@ -133,10 +120,14 @@ class JsonLines:
         # what was written before, as most of it comes again
         self._known: dict[bytes, str] = {}
         self._targets: Remembered[bytes, str] = Remembered(_bytes, _MOST_KNOWN, _LONGEST_KNOWN)
-        self._sizes: Remembered[int, str] = Remembered(str, _MOST_NUMBERS)
-        self._statuses: Remembered[int, str] = Remembered(_said, _MOST_KNOWN)
         # what lines of several connections have in common, so that it is there once
         self._texts: Remembered[str, str] = Remembered(str, _MOST_KNOWN, _LONGEST_TEXT)
+        self._places: Remembered[tuple[str, str], Place] = Remembered(Place, _MOST_KNOWN)
+        self._routed: Remembered[tuple[str, bytes, str], Routed] = Remembered(_routed, _MOST_KNOWN)
+        # the start and the rest of what was last made of a line before its duration
+        self._last: tuple[str, Last] = ("", NO_LINE)
+        # where requests are counted whose lines are made here; see count_in
+        self._row_of: RowOf | None = None
 
     def _bytes(self, value: bytes | None) -> str:
         if value is None:
@@ -186,56 +177,103 @@ class JsonLines:
             return None
         plan, there = over.plan, kept.facts
         attempt: Any = plan.attempt if plan is not None else over.attempt
-        told = there.told if there is not None else None
-        if told is None or told[0] is not attempt.upstream:
-            told = self._told(over, kept, attempt.upstream)
-        return (
-            alike, told[1], request.path if request.scheme is None else facts.target(over), over.status, answered,
-            over.sent, over.received, over.seconds, over.first_byte, response.headers.request_id, now,
-        )  # fmt: skip
+        upstream, place, fields = there.told if there is not None else NOT_TOLD
+        if upstream is not attempt.upstream:
+            place = self._told(over, kept, attempt.upstream)
+        identifier = None
+        if response.headers is not fields:
+            # To look into fields takes longer than to see that they are those of before.
+            identifier = response.headers.request_id
+            if identifier is None:
+                kept.facts.told = attempt.upstream, place, response.headers
+        target = request.path if request.scheme is None else facts.target(over)
+        status, sent, received = over.status, over.sent, over.received
+        its_target, its_status, its_size, its_own, head = alike.last
+        if target != its_target or status != its_status or sent != its_size or received != its_own:
+            head = self._head(alike, target, status, sent, received)
+        try:
+            its_status, middle, row = alike.places[place]
+        except KeyError:
+            its_status = 0
+        if answered != its_status:
+            middle, row = self._middle(alike.routed, place, answered, attempt.upstream)
+        if status != answered or received:
+            # It is counted elsewhere, or takes more than that.
+            row = None
+        end = alike.end if identifier is None else f"{_bytes(identifier)}{alike.after}".encode("ascii")
+        return head, middle, end, over.seconds, over.first_byte, now, row
 
-    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> tuple[Any, str]:
+    def count_in(self, row_of: RowOf) -> None:
+        """What is in brief from now on has the row in which its request is to be counted, as ``row_of`` gives it; None
+        where it has to be counted in another way.
+        """
+        self._row_of = row_of
+        for routed in self._routed.values():
+            routed.places.clear()
+
+    def _head(self, alike: Alike, target: bytes, status: int, sent: int, received: int) -> bytes:
+        """From the client to the duration, which is kept for the next line of the connection."""
+        start, last = self._last
+        if start is not alike.start or last[:4] != (target, status, sent, received):
+            text = f'{alike.start}{self._targets[target]}{alike.protocol}{status or "null"},"sent":{sent}'
+            text = f'{text},"received":{received},"duration":'
+            last = target, status, sent, received, text.encode("ascii")
+        if len(last[4]) <= _LONGEST_TEXT:
+            alike.last = last
+            # Another connection may say the same next, and need not have it twice.
+            self._last = alike.start, last
+        return last[4]
+
+    def _middle(self, routed: Routed, place: Place, answered: int, upstream: Any) -> tuple[bytes, Row | None]:
+        """From the listener to the request's ID, and the row of such requests, which are kept for others."""
+        middle = f"{routed.middle}{place.text}{answered}{_WENT_WELL}".encode("ascii")
+        row = None
+        if self._row_of is not None and answered < 500:
+            row = self._row_of(routed.route, answered, routed.method, upstream)
+        if len(routed.places) >= _MOST_PLACES:
+            routed.places.clear()
+        routed.places[place] = answered, middle, row
+        return middle, row
+
+    def _told(self, over: FinishedExchange, kept: Any, upstream: Any) -> Place:
         """Where the one attempt on the ``kept`` connection went, which was for that ``upstream`` of a pool."""
         known: UpstreamFacts | None = kept.facts
         if known is None:
             kept.facts = known = UpstreamFacts(kept.transport.getPeer())
         record = ExchangeRecord.of(over)
         pool, address = _text(facts.pool(record)), _bytes(facts.upstream_place(record.attempts[-1]))
-        told = upstream, f'"pool":{pool},"upstream":{address},"upstream_status":'
-        known.told = told
-        return told
+        text = f'"pool":{pool},"upstream":{address},"upstream_status":'
+        # Two upstreams of a pool may be at one address.
+        place = self._places[text, getattr(upstream, "name", "")]
+        known.told = upstream, place, None
+        return place
 
     def of_briefs(self, briefs: Sequence[Any], whole: Callable[[Any], bytes | None]) -> bytes:
         """The lines of exchanges of which this is known. What is none of these, and begins with None, ``whole`` gives
         the line of, or None if there is to be none.
         """
-        lines: list[str] = []
-        targets, sizes, statuses, zeros, three = self._targets, self._sizes, self._statuses, _ZEROS, _THREE
-        moment, begins, ends = "", 0.0, 0.0
+        pieces: list[bytes] = []
+        zeros, three, begun = _ZEROS, _THREE_BYTES, _BEGUN
+        moment, begins, ends = b"", 0.0, 0.0
         for brief in briefs:
             if brief[0] is None:
                 line = whole(brief)
                 if line is not None:
-                    lines.append(line.decode("ascii"))
+                    pieces.append(line)
                 continue
-            alike, place, target, status, answered, sent, received, seconds, first_byte, identifier, now = brief
+            head, middle, end, seconds, first_byte, now, _ = brief
             if not begins <= now < ends:
-                moment = self._moment(now)
+                moment = self._moment(now).encode("ascii")
                 begins, ends = now, self._since + (int((now - self._since) * 1000.0) + 1) * 0.001 - _ROUNDED
             micros = floor(seconds * 1e6 + 0.5)
-            if 0 <= micros < 1000000:
-                # In two pieces, of which each is there.
-                millis, rest = zeros[micros // 1000], three[micros % 1000]
+            if seconds == first_byte and 0 <= micros < 1000000:
+                # In two pieces each, of which each is there.
+                millis, rest = zeros[micros // 1000], micros % 1000
+                pieces += moment, head, millis, begun[rest], millis, three[rest], middle, end
             else:
-                millis, rest = "", _micros(micros)
-            begun, more = (millis, rest) if first_byte == seconds else ("", _seconds(first_byte))
-            lines.append(
-                f'{moment}{alike.start}{targets[target]}{alike.protocol}{statuses[status]},"sent":{sizes[sent]}'
-                f',"received":{str(received) if received else "0"},"duration":{millis}{rest}'
-                f',"first_byte":{begun}{more}{alike.middle}{place}'
-                f"{statuses[answered]}{_WENT_WELL}{_bytes(identifier) if identifier else alike.identifier}{alike.end}"
-            )
-        return "".join(lines).encode("ascii")
+                times = f"{_micros(micros)}{_FIRST_BYTE}{_seconds(first_byte)}"
+                pieces += moment, head, times.encode("ascii"), middle, end
+        return b"".join(pieces)
 
     def whole(self, over: FinishedExchange, now: float) -> bytes:
         """The same, made of whatever there is. It is the slow twin of what lines of a connection have in common."""
@@ -256,7 +294,10 @@ class JsonLines:
         call = request.minor == 2 and is_call(index.get(b"content-type"))
         if context.cache is None and context.limit is None and outcome == "ok" and not call:
             texts = self._texts
-            alike = Alike(over, texts[f'Z"{start}'], texts[middle], texts[end])
+            routed = self._routed[context.rule, request.method, middle]
+            identified = f"{_bytes(request.headers.request_id)}{end}"
+            protocol = f',"protocol":{_PROTOCOLS[request.minor]},"status":'
+            alike = Alike(over, texts[f'Z"{start}'], protocol, routed, texts[end], identified.encode("ascii"))
             remember(self, self._connections.facts(context.connection), alike)
         target = request.path if request.scheme is None and request.path else facts.target(over)
         grpc = "null" if request.minor != 2 else _number(facts.grpc_status(over))

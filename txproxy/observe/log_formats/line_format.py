@@ -10,7 +10,7 @@ from txproxy.interfaces.record import ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.format_text import FormatReader, FormatText, Placed
-from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.json_line import JsonLines, RowOf
 from txproxy.observe.log_formats.log_field import Getter, Kind, StreamGetter
 from txproxy.observe.log_formats.nginx_names import nginx_fields
 from txproxy.observe.log_formats.own_names import LISTENER, own_fields
@@ -55,6 +55,9 @@ class LineFormat:
     tuple, whose first value is not None, or None where it takes all of it. Who makes lines later need keep no exchange
     for it. ``of_briefs(briefs, whole)`` makes many lines together; what begins with None is no brief one, and ``whole``
     gives its line, or None if there is to be none.
+
+    ``count_in(row_of)``, where that can be, has the last of what is in brief be the row in which the request is to be
+    counted, or None (see :class:`txproxy.observe.counted_log.CountedLog`).
     """
 
     exchange: Callable[[FinishedExchange, float], bytes]
@@ -64,6 +67,7 @@ class LineFormat:
     at_once: bool = False
     brief: Callable[[FinishedExchange, float], tuple[Any, ...] | None] = _not_brief
     of_briefs: Callable[[Sequence[Any], Whole], bytes] = _wholes
+    count_in: Callable[[RowOf], None] | None = None
 
 
 def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
@@ -73,7 +77,8 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     connections = connections or Connections()
     if format == JSON:
         json = JsonLines(listener, connections)
-        return LineFormat(json.exchange, json.stream, True, connections, brief=json.brief, of_briefs=json.of_briefs)
+        made = json.brief, json.of_briefs, json.count_in
+        return LineFormat(json.exchange, json.stream, True, connections, False, *made)
     if format == COMBINED:
         lines: Any = CombinedLines(connections)
         of_briefs = _one_by_one(lines.of_brief)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
-from txproxy.observe.log_formats.connection_facts import ConnectionFacts
+from txproxy.observe.log_formats.connection_facts import ConnectionFacts, Place
+from txproxy.observe.request_counts import Row
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -56,6 +57,53 @@ class Steady:
         self.middle = middle
         self.end = end
         self.made = 0
+
+
+# See :class:`Alike`.
+Last: TypeAlias = "tuple[bytes, int, int, int, bytes]"
+NO_LINE: Final[Last] = (b"", -1, 0, 0, b"")
+
+
+class Alike:
+    """What lines of JSON have in common, as :class:`txproxy.observe.log_formats.steady_line.Steady` has it of others:
+    from the time to the target (``start``), from there to the status (``protocol``), and what follows the request's ID
+    (``after``). ``end`` is that with the ID of the request itself before it. ``routed`` is what stands between, by the
+    upstream that has answered: all that have the same route and method share it.
+
+    ``last`` is what the line before had of its own before its duration (target, status, and bytes sent and received),
+    and all of it from the client to there. Several threads may write lines: what belongs together is set at once.
+    """
+
+    __slots__ = ("headers", "words", "start", "protocol", "routed", "places", "after", "end", "last", "made")
+
+    def __init__(
+        self, over: FinishedExchange, start: str, protocol: str, routed: Routed, after: str, end: bytes
+    ) -> None:
+        self.headers = over.request.headers
+        self.words = uneventful(words_of(over, over.request, over.context))
+        self.start = start
+        self.protocol = protocol
+        self.routed = routed
+        self.places = routed.places
+        self.after = after
+        self.end = end
+        self.last: Last = NO_LINE
+        self.made = 0
+
+
+class Routed:
+    """What lines of one ``route`` and ``method`` say between their times and the ID of the request. It begins with
+    ``middle``; ``places`` has it by the place that was asked, with the status that was answered there last, and the row
+    in which such requests are counted, if they are.
+    """
+
+    __slots__ = ("route", "method", "middle", "places")
+
+    def __init__(self, route: str, method: bytes, middle: str) -> None:
+        self.places: dict[Place, tuple[int, bytes, Row | None]] = {}
+        self.route = route
+        self.method = method
+        self.middle = middle
 
 
 class MadeAgain(Protocol):

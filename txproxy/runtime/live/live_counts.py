@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from txproxy.admin.connections.failed_exchanges import FailedExchanges
 from txproxy.config.model import Config
+from txproxy.observe.access_log import AccessLog
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.runtime.builder import Observers
 from txproxy.runtime.live.live_logs import LiveLogs
@@ -39,15 +40,28 @@ class LiveCounts:
         self.failed.numbers = logs.connections
         own = {}
         for number, listener in enumerate(config.listeners):
-            told: list[Any] = [
-                *logs.of_listeners.get(number, ()),
-                *([counts[listener.name]] if listener.name in counts else []),
-            ]
+            told: list[Any] = list(logs.of_listeners.get(number, ()))
+            exchanges = [one.exchange for one in told]
+            if listener.name in counts:
+                counting = counts[listener.name]
+                told.append(counting)
+                exchanges = _counted(told, counting)
             if told:
-                exchanges, streams = tuple(one.exchange for one in told), tuple(one.stream for one in told)
-                own[number] = Observers(exchanges=exchanges, streams=streams)
+                streams = tuple(one.stream for one in told)
+                own[number] = Observers(exchanges=tuple(exchanges), streams=streams)
         return Observers(own=own)
 
     def keep(self, config: Config) -> None:
         """Forget all but those of a configuration, which runs now."""
         self._by_name = dict(self.of(config))
+
+
+def _counted(told: Sequence[Any], counts: RequestCounts) -> list[Any]:
+    """Who are told of exchanges, of all that are ``told``: the ``counts``, the last of them, by way of a log if one can
+    do that.
+    """
+    for place, one in enumerate(told[:-1]):
+        both = one.counted(counts) if isinstance(one, AccessLog) else None
+        if both is not None:
+            return [both.exchange if at == place else other.exchange for at, other in enumerate(told[:-1])]
+    return [one.exchange for one in told]
