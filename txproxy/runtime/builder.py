@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.cluster.record_locks import RecordLocks
 from txproxy.components.own_modules import adopt, use_path
 from txproxy.config.model import (
     AnyListener,
@@ -130,7 +131,7 @@ class Assembly:
 class Around:
     """What stands around a configuration, and stays when another takes its place: the ``reactor``, the ``resolver`` of
     all names, and the TLS of listeners that was made before this process began, with the ``fronts`` that it and others
-    have alike for more of it. What bounds several processes together is ``shared``.
+    have alike for more of it. What bounds several processes together is ``shared``, and they may have ``locks``.
     """
 
     reactor: Any
@@ -138,6 +139,7 @@ class Around:
     tls: Mapping[ListenerTls, ServerTls] = attrs.field(factory=dict)
     shared: bool = False
     fronts: TicketFronts | None = None
+    locks: RecordLocks | None = None
 
 
 def assemble(config: Config, observers: Observers, around: Around, before: Assembly | None = None) -> Assembly:
@@ -151,7 +153,7 @@ def assemble(config: Config, observers: Observers, around: Around, before: Assem
     adopt(config.own_modules)
     pools_before = before.pools if before is not None else {}
     pools = {
-        pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before, around.shared)
+        pool.name: live_pool(checked_as_asked(pool, config), reactor, pools_before, around.shared, around.locks)
         for pool in config.pools
     }
     nothing = Config(listeners=())

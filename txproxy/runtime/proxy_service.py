@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
 from txproxy.admin.proxy_view import Stage
+from txproxy.cluster.record_locks import RecordLocks
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
@@ -90,7 +91,7 @@ class ProxyService(RunningService):
     another configuration take its place.
 
     ``adopted`` is what another process has opened, and told of, for all that is listened on. ``tls`` is that of
-    listeners which has been made already, and ``fronts`` is for more of it.
+    listeners which has been made already, and ``fronts`` is for more of it. ``locks`` are those of all processes.
     """
 
     def __init__(
@@ -102,9 +103,10 @@ class ProxyService(RunningService):
         adopted: Mapping[Bound, AdoptedEndpoint] | None = None,
         tls: Mapping[ListenerTls, ServerTls] | None = None,
         fronts: TicketFronts | None = None,
+        locks: RecordLocks | None = None,
     ) -> None:
         self._reactor = reactor
-        self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, adopted is not None, fronts)
+        self._around = Around(reactor, resolver or Resolver(reactor), tls or {}, adopted is not None, fronts, locks)
         self._adopted = adopted
         self.stage = Stage.STARTING
         self.counts = LiveCounts()

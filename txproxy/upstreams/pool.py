@@ -29,11 +29,11 @@ from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.health.checks import Checks, LastCheck
 from txproxy.upstreams.health.reconnecting import Reconnecting
 from txproxy.upstreams.loan import Loan
-from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.pool_settings import PoolSettings, checked_weight
 from txproxy.upstreams.proxy_preface import prefaced
 from txproxy.upstreams.queue import Queue
 from txproxy.upstreams.retry_budget import Retry, RetryCount
-from txproxy.upstreams.upstream import State, Upstream, checked_weight
+from txproxy.upstreams.upstream import State, Upstream
 from txproxy.upstreams.upstream_urls import upstream_from
 from txproxy.wire.message import RequestHead
 from txproxy.wire.proxy_protocol import header
@@ -93,7 +93,8 @@ class Pool:
         self.seconds: Callable[[], float] = monotonic if clock is None else clock.seconds
         self.clock = clock
         self.strategy: Any = self._strategy_of(strategy)
-        self._pick: Callable[[RequestHead | None, RequestContext, _Skip | None], Upstream | None] = self.strategy.choose
+        self._pick: Callable[[RequestHead | None, RequestContext | None, _Skip | None], Upstream | None]
+        self._pick = self.strategy.choose
         self._counts: bool = self.strategy.counts
         self.times: bool = self.strategy.times
         # whether it matters when the response to a request begins
@@ -104,7 +105,7 @@ class Pool:
         self._spare: list[Upstream] = []
         self._wake = NEVER
         # whether an upstream may be full, so that choosing has to ask
-        self._bounded = False
+        self._bounded = self._all_doubted = False
         # whether an upstream has a bound of its own, so that nobody is to keep a place without need
         self.counts_places = False
         # whether it matters when a request ends
@@ -211,11 +212,11 @@ class Pool:
         if self._wake is not NEVER and self.seconds() >= self._wake:
             self.refresh()
         if tried:
-            upstream = self._pick(head, context, lambda other: other in tried or other.active >= other.room)
-            if upstream is None and self._spare:
-                upstream = last_resort(self._serving, self._spare, tried)
+            upstream = self._with_place(self._another(head, context, tried), head, context, tried)
         elif self._bounded:
             upstream = self._pick(head, context, _is_full)
+            if upstream is not None and upstream.places is not None:
+                upstream = self._with_place(upstream, head, context, tried)
         else:
             upstream = self._pick(head, context, None)
         if upstream is not None:
@@ -234,6 +235,8 @@ class Pool:
         if self.curious:
             return None
         upstream: Upstream | None = self.strategy.choose(None, None, _is_full if self._bounded else None)
+        if upstream is not None and upstream.places is not None:
+            upstream = self._with_place(upstream, None, None, ())
         if upstream is not None:
             upstream.active += 1
             upstream.served += 1
@@ -241,13 +244,58 @@ class Pool:
                 self.strategy.changed(upstream)
         return upstream
 
+    def _another(
+        self, head: RequestHead | None, context: RequestContext | None, tried: tuple[Upstream, ...]
+    ) -> Upstream | None:
+        """Whose turn it is of those that have room and were not ``tried``."""
+        upstream = self._pick(head, context, lambda other: other in tried or other.active >= other.room)
+        if upstream is None and tried and self._spare:
+            upstream = last_resort(self._serving, self._spare, tried)
+        return upstream
+
+    def _with_place(
+        self,
+        upstream: Upstream | None,
+        head: RequestHead | None,
+        context: RequestContext | None,
+        tried: tuple[Upstream, ...],
+    ) -> Upstream | None:
+        """``upstream``, with a place that is taken if it has such; where others have all of them, the next one."""
+        while upstream is not None and upstream.places is not None and not upstream.places.take():
+            # It is full from now on, and nobody else's strategy is to say it once more.
+            upstream = self._another(head, context, tried)
+            if upstream is not None and upstream.active >= upstream.room:
+                return None
+        return upstream
+
+    def look_again(self, upstreams: Iterable[Upstream]) -> None:
+        """These were full, as other processes have their places, and may have room by now."""
+        for upstream in upstreams:
+            upstream.give_room(all_of_it=self._all_doubted)
+        if self._queue:
+            self._serve_queue()
+
     def tick(self) -> None:
         """Let time take its effect, for those who look at states before they take."""
         if self._wake is not NEVER and self.seconds() >= self._wake:
             self.refresh()
 
-    def take_this(self, upstream: Upstream) -> None:
-        """Count a request that somebody else has given to ``upstream``, be there room or not."""
+    def take_pinned(self, upstream: Upstream) -> bool:
+        """Count a request of one who is pinned to ``upstream``, which has room as far as is known; whether it has."""
+        if upstream.places is not None and not upstream.places.take():
+            return False
+        self._count(upstream)
+        return True
+
+    def take_this(self, upstream: Upstream, place: int | None = None) -> None:
+        """Count a request that another process has begun at ``upstream``, with the ``place`` that it has taken there if
+        it has one, be there room or not.
+        """
+        if upstream.places is not None:
+            upstream.places.take_over(place)
+        self._count(upstream)
+
+    def _count(self, upstream: Upstream) -> None:
         upstream.active += 1
         upstream.served += 1
         if upstream.active > upstream.room and self.on_full is not None:
@@ -388,9 +436,10 @@ class Pool:
         doubted = [upstream for upstream in serving if upstream.breaker is not Breaker.CLOSED]
         # Clients that are pinned may be sent to others as well.
         self.curious = self.times or any(upstream.breaker is not Breaker.CLOSED for upstream in self.upstreams)
+        # To try one with a single request takes others that carry the rest.
+        self._all_doubted = len(doubted) == len(serving)
         for upstream in self.upstreams:
-            # To try one with a single request takes others that carry the rest.
-            upstream.give_room(all_of_it=len(doubted) == len(serving))
+            upstream.give_room(all_of_it=self._all_doubted)
         self._bounded = any(upstream.room is not NEVER for upstream in serving)
         self.counts_places = any(upstream.max for upstream in self.upstreams)
         self.strategy.update(serving)

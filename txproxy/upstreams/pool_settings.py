@@ -7,7 +7,9 @@ from typing import Final
 import attrs
 
 from txproxy.components.settings import setting
+from txproxy.errors import ConfigError
 from txproxy.frozen_values import frozen
+from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.upstreams.ejection import Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.upstream_tls import UpstreamTls
@@ -15,6 +17,13 @@ from txproxy.wire.http1.tolerance import tolerated
 
 # As the host to send, the upstream's own name.
 UPSTREAM: Final = "upstream"
+
+
+def checked_weight(weight: int) -> int:
+    """``weight`` if it is one of an upstream; else ``ConfigError``."""
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MOST_WEIGHT:
+        raise ConfigError(f"{weight!r} is no weight", f"accepted is 0 to {MOST_WEIGHT}")
+    return weight
 
 
 @frozen(kw_only=True)

@@ -10,24 +10,17 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final, Protocol
 
-from txproxy.errors import ConfigError, ExchangeError
+from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
-from txproxy.interfaces.allowances import MOST_WEIGHT
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.ejection import TRIAL, Breaker
-from txproxy.upstreams.pool_settings import PoolSettings
+from txproxy.upstreams.pool_settings import PoolSettings, checked_weight
+from txproxy.upstreams.several_processes.locked_places import LockedPlaces
 
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1
 _DRAINED: Final = "drained"
 _NO_WEIGHT: Final = "its weight is 0"
-
-
-def checked_weight(weight: int) -> int:
-    """``weight`` if it is one of an upstream; else ``ConfigError``."""
-    if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= MOST_WEIGHT:
-        raise ConfigError(f"{weight!r} is no weight", f"accepted is 0 to {MOST_WEIGHT}")
-    return weight
 
 
 class State(Enum):
@@ -79,12 +72,13 @@ class Upstream:
     the requests (0: only clients that are pinned to it), ``backup`` that it gets some only when no other can, ``max``
     how many it may have at once (0: any number; ``allowed`` of them in this process), ``drain`` that it begins as one
     that drains. ``active`` is how many it has now, ``effective`` its weight now: less while it starts slowly.
+    ``places`` are those that its requests take where several processes must never have more than ``max`` together.
     ``stands_for`` is the name that it was given under, and is a member of.
     """
 
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "allowed", "resolve",
-        "active", "effective", "room", "served", "failures", "ejections", "pool", "breaker",
+        "active", "effective", "room", "places", "served", "failures", "ejections", "pool", "breaker",
         "stands_for", "given_weight", "given_order",
         "_strikes", "_in_a_row", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
         "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at", "_weighed_out",
@@ -116,6 +110,7 @@ class Upstream:
         self.failures = self.ejections = 0
         self.effective = float(weight)
         self.room = float(max) if max else NEVER
+        self.places: LockedPlaces | None = None
         self.pool: OwnPool | None = None
         self.breaker = _CLOSED
         self._strikes = self._in_a_row = 0
@@ -224,6 +219,8 @@ class Upstream:
     def ended(self, fault: ExchangeError | None, status: int) -> None:
         """An attempt is over."""
         self.active -= 1
+        if self.places is not None:
+            self.places.give_back()
         if fault is not None:
             if self._is_failure(fault, status):
                 self.struck(fault.detail or fault.error)

@@ -101,11 +101,6 @@ def test_what_a_forward_listener_says_to_no_effect(doubts, text, said):
             REVERSE + POOL.replace("http:", "https:") + "tls = { ca = 'ca.pem', insecure = true }",
             "pools.app.tls.ca: nothing is verified where insecure is true",
         ),
-        (
-            "workers = 3\n" + REVERSE + POOL.replace("example", "example;max=2"),
-            "pools.app.upstreams: each of 3 workers may have one request at http://a.example at once, which may be "
-            "more than 2; accepted is max=3 at least with them",
-        ),
         # routes
         (REVERSE + POOL + SECOND + "path = '/x'\nweight = 2", "routes[0].weight: no other route matches the same"),
         (REVERSE + "split_by = 'client'\n" + POOL, "listeners[0].split_by: none of its routes share by weight"),

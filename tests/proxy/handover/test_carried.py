@@ -3,6 +3,7 @@
 import pickle
 import pickletools
 
+import attrs
 import pytest
 
 from txproxy.net.transports.handed_transports import HandedSocket
@@ -64,3 +65,9 @@ def test_what_is_not_all_of_it_is_no_connection(spoilt):
     del plain["tunnel"]
     with pytest.raises(KeyError):
         Carried.of(plain)
+
+
+def test_a_place_is_told_where_there_is_one_as_programs_before_know_of_none():
+    assert "place" not in WHOLE.plain()
+    carried = attrs.evolve(WHOLE, place=(1 << 63) - 1)
+    assert Carried.of(carried.plain()) == carried

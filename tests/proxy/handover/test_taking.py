@@ -11,6 +11,7 @@ from twisted.internet import tcp
 from twisted.internet.task import Clock
 
 from tests.proxy.handover.two_processes import GET, KINDS, MUCH, OK, Both, Process
+from tests.upstreams.several_processes.played_locks import Kernel
 from txproxy import Limits
 from txproxy.errors import RequestDenied
 from txproxy.interfaces import Bounds
@@ -20,6 +21,9 @@ from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.net import splice
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.proxy.downstream.client_states import ClientState
+from txproxy.proxy.handover.carried import Carried
+from txproxy.proxy.handover.giving import Given
+from txproxy.upstreams.several_processes.shared_room import SharedRoom
 from txproxy.wire.http2.frames import PREFACE
 
 pytestmark = pytest.mark.skipif(not splice.AVAILABLE, reason="there is no splice(2) here")
@@ -399,3 +403,31 @@ def test_one_that_has_not_said_what_it_speaks_may_say_so_there(both, early, http
         assert world.hear(world.new.upstreams[-1]).startswith(b"GET /name " if not early else b"PRI /x ")
     client.close()
     world.turns()
+
+
+@pytest.mark.parametrize("kind", ["upgrade", "tcp"])
+def test_its_place_at_the_upstream_goes_along_and_is_nobody_elses_in_between(both, kind):
+    world, kernel = both(kind), Kernel()
+    for number, process in enumerate((world.old, world.new)):
+        (upstream,) = process.pool.upstreams
+        upstream.max = 1
+        room = SharedRoom(process.pool, kernel.process(number))
+        room.of_processes(2)
+        room.join(lambda: None)
+    world.open()
+    assert list(kernel.held.values()) == [{0}]
+    given = world.give()
+    # It has left, and the other one has not heard of it yet.
+    assert world.old.pool.upstreams[0].active == 0 and list(kernel.held.values()) == [{0}]
+    copies = tuple(map(socket.socket.dup, given.sockets))
+    start = world.take(Given(Carried.of(given.carried.plain()), copies))
+    assert list(kernel.held.values()) == [{0, 1}]
+    given.close()
+    assert list(kernel.held.values()) == [{1}]
+    start()
+    world.chat()
+    world.client.close()
+    assert world.hear(world.upstream) == b""
+    world.upstream.close()
+    world.turns()
+    assert list(kernel.held.values()) == [set()]

@@ -76,7 +76,7 @@ class Process:
 
     # -- see txproxy.proxy.handover.taking.Surroundings
 
-    def attempt(self, address, pool, upstream, current):
+    def attempt(self, address, pool, upstream, current, place):
         """See there."""
         (chosen,) = self.pool.upstreams
         if self.kind == "connect":
@@ -84,7 +84,7 @@ class Process:
             return Attempt(address, None)
         assert (pool, upstream) == ("app", chosen.name)
         if current:
-            self.pool.take_this(chosen)
+            self.pool.take_this(chosen, place)
         return PoolAttempt(chosen, address, None, chosen, None)
 
     def bounds(self, client_ip, user, rule):
@@ -174,7 +174,7 @@ class Both:
     def take(self, given, process=None):
         """Give what begins it there."""
         process = process or self.new
-        carried, sockets = given
+        carried, sockets = given.carried, given.sockets
         factory = process.factory
         connection = connection_of(carried, process.reactor, sockets[0])
         assert factory.admission.welcomes(connection, moves=True)

@@ -1,5 +1,6 @@
 """A mould and workers that a test plays, over real socket pairs, with a reactor that is none."""
 
+import os
 import select
 import socket
 
@@ -66,6 +67,8 @@ class PlayedMould:
         self.workers = []
         self.configured = []
         self.became = []
+        # descriptors of the file for locks, as each start was sent it
+        self.locks = []
         self.channel = None
 
     def start(self):
@@ -93,6 +96,8 @@ class PlayedMould:
                     self.channel.send("configured")
                 elif message.kind == "become":
                     self.became.append(message.content)
+                elif message.kind == "locks":
+                    self.locks += message.descriptors
                 else:
                     self.workers.append(PlayedWorker(message.content, message.descriptors[0], self._reactor))
             self._reactor.turn()
@@ -104,6 +109,8 @@ class PlayedMould:
 
     def close(self):
         """The test is over."""
+        for descriptor in self.locks:
+            os.close(descriptor)
         for worker in self.workers:
             worker.channel.close()
         if self.channel is not None:

@@ -92,3 +92,15 @@ def test_where_the_admin_api_is_listened_on_goes_on(tmp_path):
 
 def test_without_an_admin_api_there_is_none(handed):
     assert handed("tcp:0:interface=127.0.0.1").admin is None
+
+
+def test_the_file_of_locks_goes_on_and_a_program_before_may_have_none():
+    for locks in (os.memfd_create("locks"), None):
+        environment = {}
+        Inheritance(SECRET, {}, [], locks=locks).leave(environment)
+        assert locks is None or os.get_inheritable(locks)
+        found = Inheritance.find(environment)
+        assert found.locks == locks
+        if locks is not None:
+            assert not os.get_inheritable(locks)
+            os.close(locks)

@@ -14,10 +14,13 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.admin.conftest import Client, read
 from tests.runtime.workers.played import PlayedMould, Reactor
 from txproxy.admin.api_call import ApiCall
+from txproxy.cluster.record_locks import open_lock_file
 from txproxy.config import Config, ForwardListener, parse
 from txproxy.errors import ConfigError
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.runtime.proxy_service import make_service
+from txproxy.runtime.workers import master_service
+from txproxy.runtime.workers.inheritance import Inheritance
 from txproxy.runtime.workers.master_service import MasterService
 
 FILE = """
@@ -277,3 +280,36 @@ def test_the_admin_api_asks_the_workers_and_goes_where_the_file_says(master):
     # The first endpoint is left, with who was there.
     played.reactor.advance(0)
     assert client.connection.closed
+
+
+def test_all_moulds_are_sent_the_same_file_of_locks_and_so_is_the_program_that_follows(master):
+    played = master()
+    played.mould.channel.close()
+    played.reactor.turn()
+    played.reactor.advance(10)
+    played.mould.turn()
+    assert played.mould.starts == 2
+    handed = played.service.hand_over()
+    first, second = (os.fstat(descriptor).st_ino for descriptor in played.mould.locks)
+    assert first == second == os.fstat(handed.locks).st_ino
+
+
+def test_a_program_that_has_inherited_a_file_of_locks_makes_none(tmp_path):
+    played, kept = Played(tmp_path), open_lock_file()
+    played.service.inherit(Inheritance(b"s" * 32, {}, [], locks=kept))
+    played.start()
+    assert os.fstat(played.mould.locks[0]).st_ino == os.fstat(kept).st_ino
+    ended = played.stop()
+    for worker in played.mould.workers:
+        worker.ends()
+    assert ended
+    played.mould.close()
+
+
+def test_where_there_can_be_no_such_file_it_is_said(tmp_path, monkeypatch):
+    def fails():
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(master_service, "open_lock_file", fails)
+    with pytest.raises(ConfigError, match="for their locks: Too many open files"):
+        Played(tmp_path).start()

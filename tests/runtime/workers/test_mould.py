@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import tempfile
 import threading
 
 import pytest
@@ -133,3 +134,25 @@ def test_signals_for_the_master_do_not_end_it(served):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     served(says)
+
+
+def test_each_worker_has_the_file_of_locks(served):
+    answers = []
+
+    def says(master):
+        with tempfile.TemporaryFile() as file:
+            master.send("locks", None, [file.fileno()])
+            master.send("configure", (config(), REACTOR))
+            assert master.receive().kind == "configured"
+            own, theirs = channel_pair()
+            with theirs:
+                master.send("fork", 1, [theirs.fileno()])
+            answers.append((own.receive().content, os.fstat(file.fileno()).st_ino))
+
+    def run(worker):
+        worker.channel.send("here", os.fstat(worker.locks).st_ino)
+        os._exit(0)
+
+    served(says, run)
+    ((there, here),) = answers
+    assert there == here

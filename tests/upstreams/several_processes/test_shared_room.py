@@ -24,7 +24,7 @@ class Process:
             clock=cluster.clock,
         )
         self.room = SharedRoom(self.pool)
-        self.room.processes = 4
+        self.room.of_processes(4)
         cluster.come(number, {"room app": self.room})
         self.running, self.failed = [], []
 

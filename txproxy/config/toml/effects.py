@@ -15,7 +15,6 @@ from txproxy.config.model import (
     AnyListener,
     BoundsConfig,
     ForwardListener,
-    PoolConfig,
     ReverseListener,
     RouteConfig,
     TcpListener,
@@ -244,21 +243,6 @@ def see_bounds(bounds: BoundsConfig, listeners: Sequence[AnyListener], findings:
     counted = counted or bool(bounds.quotas) or any(listener.bounds.quotas for listener in listeners)
     if bounds.usage_file is not None and not counted:
         findings.doubt(("usage_file",), "nothing is counted; accepted is it with quotas, or used_more_than of a rule")
-
-
-def see_upstreams(workers: int, pools: Sequence[PoolConfig], findings: Findings) -> None:
-    """Doubt a ``max`` of which there is less than one for each worker: each of them has one all the same."""
-    for pool in pools:
-        for text in pool.upstreams:
-            name, *words = text.split(";")
-            most = next((int(word[4:]) for word in words if word.startswith("max=")), 0)
-            if 0 < most < workers:
-                what = (
-                    f"each of {workers} workers may have one request at {name} at once, which may be more than {most}"
-                )
-                findings.doubt(
-                    ("pools", pool.name, "upstreams"), f"{what}; accepted is max={workers} at least with them"
-                )
 
 
 def see_questions(listeners: Sequence[AnyListener], findings: Findings) -> None:

@@ -23,7 +23,7 @@ from txproxy.config.sources.toml_text import text_of
 from txproxy.config.toml.admin_table import read_admin, see_admin
 from txproxy.config.toml.bounds import read_bounds
 from txproxy.config.toml.cache_tables import read_cache
-from txproxy.config.toml.effects import see_bounds, see_cache, see_questions, see_upstreams
+from txproxy.config.toml.effects import see_bounds, see_cache, see_questions
 from txproxy.config.toml.limit_tables import LimitTables
 from txproxy.config.toml.listeners import Defaults, read_limits, read_listener, read_via
 from txproxy.config.toml.pool_tables import read_pool
@@ -158,7 +158,6 @@ def _see(config: Config, table: Table, findings: Findings) -> None:
         table.faults_of(fault, "workers")
     see_bounds(config.bounds, listeners, findings)
     see_cache(config.cache, config.routes, listeners, findings)
-    see_upstreams(config.workers, config.pools, findings)
     see_admin(config.admin, listeners, findings)
     if config.admin is None:
         see_questions(listeners, findings)

@@ -111,7 +111,8 @@ class Carried:
     """A client's connection, with the ``peer_ip`` and ``peer_scheme`` that are its. ``exchange``, ``tunnel`` and the
     socket of the ``upstream`` are there for a tunnel; else it rests between two requests, ``early`` bytes of the next
     have come, and it ends ``left`` seconds from now. One that has not ``spoken`` may turn out to speak another protocol
-    than HTTP/1. ``server_name`` is that of a raw stream.
+    than HTTP/1. ``server_name`` is that of a raw stream, and ``place`` the number of the one that a tunnel has at its
+    upstream, if requests take places there.
     """
 
     client: HandedSocket
@@ -124,10 +125,15 @@ class Carried:
     spoken: bool = True
     left: float | None = None
     server_name: str | None = None
+    place: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """In the words of :data:`VERSION`."""
-        return attrs.asdict(self)
+        plain = attrs.asdict(self)
+        if self.place is None:
+            # Programs of this version before knew of none.
+            del plain["place"]
+        return plain
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Carried:

@@ -31,16 +31,32 @@ from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.proxy.upstream.connection_binding import close_all
 
 
+class KeptPlace(Protocol):
+    """The place that a tunnel has at its upstream, which is another's until it is given back."""
+
+    @property
+    def number(self) -> int:
+        """Which it is, for all processes."""
+
+    def free(self) -> None:
+        """The other process has it by now."""
+
+
 class Given(NamedTuple):
-    """A connection that has left. Its ``sockets``, the client's first, are whose who has this."""
+    """A connection that has left. Its ``sockets``, the client's first, are whose who has this, and so is the ``place``
+    of a tunnel.
+    """
 
     carried: Carried
     sockets: tuple[socket.socket, ...]
+    place: KeptPlace | None = None
 
     def close(self) -> None:
         """Another process has them."""
         for one in self.sockets:
             one.close()
+        if self.place is not None:
+            self.place.free()
 
 
 class Leaving(Protocol):
@@ -81,7 +97,7 @@ def give_tunnel(
     stands = tunnel.stand_still()
     if stands is None:
         return None
-    told = _exchange(exchange)
+    told, place = _exchange(exchange), _place(exchange)
     exchange.let_go()
     if connection.connections is not None:
         close_all(connection.connections)
@@ -95,8 +111,9 @@ def give_tunnel(
         tunnel=stands,
         exchange=told,
         server_name=server_name,
+        place=place.number if place is not None else None,
     )
-    return Given(carried, (client_socket, upstream_socket))
+    return Given(carried, (client_socket, upstream_socket), place)
 
 
 def _can_leave(client: Leaving) -> bool:
@@ -122,6 +139,14 @@ def _give_resting(client: Leaving, early: bytes, spoken: bool) -> Given:
         left=left,
     )
     return Given(carried, (handle,))
+
+
+def _place(exchange: Exchange) -> KeptPlace | None:
+    """What stays taken at its upstream though it ends here, if that counts so."""
+    assert exchange.plan is not None, "it has gone somewhere"
+    places = getattr(exchange.plan.attempt.upstream, "places", None)
+    kept: KeptPlace | None = places.pass_on() if places is not None else None
+    return kept
 
 
 def _exchange(exchange: Exchange) -> CarriedExchange:

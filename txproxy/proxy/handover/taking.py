@@ -37,8 +37,12 @@ Start: TypeAlias = Callable[[], None]
 class Surroundings(Protocol):
     """What there is here of that which requests were under elsewhere: of the same names, as far as it is there."""
 
-    def attempt(self, address: Address, pool: str | None, upstream: str | None, current: bool) -> Attempt:
-        """One at such an upstream, which counts there if it is the ``current`` one."""
+    def attempt(
+        self, address: Address, pool: str | None, upstream: str | None, current: bool, place: int | None
+    ) -> Attempt:
+        """One at such an upstream, which counts there if it is the ``current`` one: with the ``place`` of this number,
+        if it has one.
+        """
 
     def bounds(self, client_ip: str, user: str | None, rule: str) -> Bounds | None:
         """What may be used. Raises ``RequestDenied`` where nothing may be any more."""
@@ -169,7 +173,7 @@ def take_exchange(
     _know(context, told.context)
     around.hold_places(context, told.context.places)
     exchange = Exchange(services, client, _request(told), context)
-    *over, current = (_record(one, around) for one in told.attempts)
+    *over, current = (_record(one, around, carried.place) for one in told.attempts)
     current.upstream = _Connected(transport)
     plan = Plan.of(current.attempt)
     if services.observed:
@@ -221,9 +225,9 @@ def _fields(block: bytes) -> Headers:
     return Headers.of_block(block) if block else Headers.from_lines([])
 
 
-def _record(carried: CarriedAttempt, around: Surroundings) -> AttemptRecord:
+def _record(carried: CarriedAttempt, around: Surroundings, place: int | None) -> AttemptRecord:
     current = carried.ended is None
-    attempt = around.attempt(_address(carried.address), carried.pool, carried.upstream, current)
+    attempt = around.attempt(_address(carried.address), carried.pool, carried.upstream, current, place)
     fault = None
     if carried.fault is not None:
         status, error, detail = carried.fault

@@ -156,9 +156,7 @@ class ToPool:
             if context.trace is not None:
                 pinned = f"pinned to {upstream.name}" if upstream is not None else "pinned to none yet"
                 context.trace.say("sticky", f"the client is {pinned}")
-        if upstream is not None:
-            self.pool.take_this(upstream)
-        else:
+        if upstream is None or not self.pool.take_pinned(upstream):
             upstream = self.pool.take(head, context)
             if upstream is None:
                 return self._wait(head, context)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from txproxy.cluster.record_locks import RecordLocks
 from txproxy.components.named_code import NamedCode
 from txproxy.config.model import (
     Config,
@@ -42,10 +43,10 @@ _KEY_SIZE: Final = 32
 
 class LivePool:
     """A pool, and what keeps clients at its upstreams. ``key`` signs their cookies. Clients that are remembered are so
-    by several processes together where that is ``shared``.
+    by several processes together where that is ``shared``, and these may have ``locks``.
     """
 
-    def __init__(self, config: PoolConfig, key: bytes, shared: bool = False) -> None:
+    def __init__(self, config: PoolConfig, key: bytes, shared: bool = False, locks: RecordLocks | None = None) -> None:
         self.config = config
         self._table: type[TableAffinity] = SharedPins if shared else TableAffinity
         self.key = key
@@ -66,7 +67,7 @@ class LivePool:
             self.pool.look_after(self.source)
             self.overlay.follows = True
         self.standing = SharedStanding(self.overlay)
-        self.room = SharedRoom(self.pool)
+        self.room = SharedRoom(self.pool, locks)
         self.strikes = SharedStrikes(self.pool)
         self._affinities: dict[str, Affinity] = {}
 
@@ -120,17 +121,23 @@ def checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:
     return attrs.evolve(pool, settings=pool.settings.checked_as(hosts.pop() if len(hosts) == 1 else None))
 
 
-def live_pool(config: PoolConfig, reactor: Any, before: Mapping[str, LivePool], shared: bool = False) -> LivePool:
+def live_pool(
+    config: PoolConfig,
+    reactor: Any,
+    before: Mapping[str, LivePool],
+    shared: bool = False,
+    locks: RecordLocks | None = None,
+) -> LivePool:
     """The pool of a configuration: the one that was there ``before``, if nothing of it has changed; else a new one,
-    which knows what that knew. What clients it remembers is ``shared`` by several processes.
+    which knows what that knew. What clients it remembers is ``shared`` by several processes, which may have ``locks``.
     """
     old = before.get(config.name)
     if old is None:
-        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE), shared)
+        return LivePool(config, config.sticky_key or os.urandom(_KEY_SIZE), shared, locks)
     if old.config == config:
         return old
     # Who has a cookie shall not lose it by a reload.
     kept = old.key if old.config.sticky_key is None else os.urandom(_KEY_SIZE)
-    pool = LivePool(config, config.sticky_key or kept, shared)
+    pool = LivePool(config, config.sticky_key or kept, shared, locks)
     pool.follow(old, reactor)
     return pool

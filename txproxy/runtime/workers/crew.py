@@ -73,6 +73,8 @@ class Crew:
         self._is_ready = False  # whether the mould has read a configuration
         self._config: tuple[Config, str] | None = None
         self._identity: Identity | None = None
+        # the descriptor of a file for locks of all workers
+        self.locks: int | None = None
         self._places: dict[int, Place] = {}
         self._leaving: set[Member] = set()
         # those of the program before, which serve until this one's do
@@ -155,6 +157,8 @@ class Crew:
         self._timer = None
         self._mould, self._process = self._start()
         self._mould.start(self._reactor, self._mould_says, self._mould_gone)
+        if self.locks is not None:
+            self._mould.send("locks", None, [self.locks])
         self._mould.send("configure", self._config)
 
     def _mould_says(self, message: Message) -> None:

@@ -45,6 +45,8 @@ class Inheritance:
     mould: int = 0
     # where the admin API is listened on, if it is
     admin: tuple[Bound, LeftSocket] | None = None
+    # the descriptor of the file for locks of all workers, if there is one
+    locks: int | None = None
 
     def leave(self, environment: MutableMapping[str, str]) -> None:
         """Let the next program of this process find it."""
@@ -65,6 +67,9 @@ class Inheritance:
             bound, opened = self.admin
             left["admin"] = {"bound": attrs.asdict(bound), "socket": opened.socket.fileno(), "path": opened.path}
             descriptors.append(opened.socket.fileno())
+        if self.locks is not None:
+            left["locks"] = self.locks
+            descriptors.append(self.locks)
         os.write(kept, json.dumps(left).encode())
         for descriptor in (kept, *descriptors, *(worker.channel for worker in self.workers)):
             os.set_inheritable(descriptor, True)
@@ -82,9 +87,12 @@ class Inheritance:
         os.close(kept)
         listening = {Bound(**place["bound"]): _listening(place) for place in left["places"]}
         workers = [OldWorker(*worker) for worker in left["workers"]]
-        for worker in workers:
-            os.set_inheritable(worker.channel, False)
-        return cls(bytes.fromhex(left["secret"]), listening, workers, left["mould"], _admin(left.get("admin")))
+        # A program before may know of none.
+        locks: int | None = left.get("locks")
+        for descriptor in (*(worker.channel for worker in workers), *([] if locks is None else [locks])):
+            os.set_inheritable(descriptor, False)
+        admin = _admin(left.get("admin"))
+        return cls(bytes.fromhex(left["secret"]), listening, workers, left["mould"], admin, locks)
 
 
 def _listening(place: Mapping[str, Any]) -> Listening:

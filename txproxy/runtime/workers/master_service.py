@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from txproxy.admin.proxy_view import Stage
+from txproxy.cluster.record_locks import open_lock_file
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound
 from txproxy.config.findings import told
@@ -57,6 +58,7 @@ class MasterService(RunningService):
         self._around = Around(reactor, Resolver(reactor))
         self._secret = os.urandom(_SECRET_SIZE)
         self._slots = TicketSlots()
+        self._locks: int | None = None
         self.file = ConfigurationFile(config, self.reload, self._have_workers_look)
         # What is made here serves nobody: it is made to find what is wrong before anything changes.
         self.counts = LiveCounts()
@@ -120,7 +122,7 @@ class MasterService(RunningService):
 
     def inherit(self, inherited: Inheritance) -> None:
         """Take the place of another program in this process. Before it starts."""
-        self._secret = inherited.secret
+        self._secret, self._locks = inherited.secret, inherited.locks
         self._listening = dict(inherited.listening)
         self._crew.take_over(inherited.workers, inherited.mould)
         self._admin.inherit(inherited.admin)
@@ -135,7 +137,8 @@ class MasterService(RunningService):
 
     def hand_over(self) -> Inheritance:
         """All that the program needs that takes this one's place."""
-        return Inheritance(self._secret, self._listening, self._crew.hand_over(), self._crew.mould, self._admin.left)
+        workers, mould = self._crew.hand_over(), self._crew.mould
+        return Inheritance(self._secret, self._listening, workers, mould, self._admin.left, self._locks)
 
     def run_as(self, identity: Identity) -> None:
         """Whom workers are to be, once they have read what they need. Before it starts."""
@@ -170,7 +173,15 @@ class MasterService(RunningService):
             for bound, one in there.items():
                 if bound not in self._listening:
                     one.close()
+            self._crew.locks = self._locks = self._lock_file()
             self._crew.configure(self._shared(self.config), self._identity)
+
+    def _lock_file(self) -> int:
+        """The one of this program, and of those that take its place."""
+        try:
+            return open_lock_file() if self._locks is None else self._locks
+        except OSError as fault:
+            raise ConfigError(f"workers need a file without a name, for their locks: {fault.strerror}") from None
 
     def _shared(self, config: Config) -> Config:
         return self._slots.assign(with_shares(with_shared_keys(config, self._secret)))
@@ -342,6 +353,8 @@ class MasterService(RunningService):
         for factory in self._now.factories:
             factory.stop()
         self._now.logs.close_but(())
+        if self._locks is not None:
+            os.close(self._locks)
         allotments = set(self._now.assembly.allotments.values())
         # Until here, whoever asks is told that it drains.
         return DeferredList([self._admin.close(), *(one.stop() for one in allotments)], consumeErrors=True)

@@ -5,8 +5,9 @@ shares the memory of what the mould has; a new interpreter would take more than 
 The master starts it as ``python -c "from txproxy.runtime.workers.mould import main; ..."`` with one end of a
 :class:`~txproxy.runtime.workers.channel.Channel`, and it ends when the master has gone.
 
-The master says ``configure`` (a configuration, and the module of the reactor), ``become`` (a user and group) and
-``fork`` (the number of a worker, and the descriptor of its own channel). It answers ``configured`` or ``wrong``, and
+The master says ``configure`` (a configuration, and the module of the reactor), ``become`` (a user and group), ``locks``
+(the descriptor of a file for locks of all workers) and ``fork`` (the number of a worker, and the descriptor of its own
+channel). It answers ``configured`` or ``wrong``, and
 says of each worker that it has ``ended``.
 """
 
@@ -49,6 +50,7 @@ class Mould:
         self._reactor = ""
         self._tls: dict[ListenerTls, ServerTls] = {}
         self._fronts: TicketFronts | None = None
+        self._locks: int | None = None
         self._children: dict[int, int] = {}
         self._wakes, self._woken = os.pipe()
 
@@ -95,6 +97,8 @@ class Mould:
             self._configure(*message.content)
         elif message.kind == "become":
             switchUID(*message.content)
+        elif message.kind == "locks":
+            self._locks = message.descriptors[0]
         elif message.kind == "fork":
             return self._fork(message.content, message.descriptors[0])
         return False
@@ -137,7 +141,7 @@ class Mould:
         self._channel.close()
         gc.enable()
         channel = Channel(socket.socket(fileno=descriptor))
-        self._run(Worker(number, channel, self._config, self._tls, self._reactor, self._fronts))
+        self._run(Worker(number, channel, self._config, self._tls, self._reactor, self._fronts, self._locks))
         return True
 
 

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.cluster.membership import Membership
+from txproxy.cluster.record_locks import RecordLocks
 from txproxy.config.endpoints import Bound
 from txproxy.config.model import Config
 from txproxy.errors import ConfigError
@@ -48,7 +49,8 @@ _MOST_OTHERS: Final = 3
 @attrs.frozen(eq=False)
 class Worker:
     """What a worker begins with: its ``number``, the ``channel`` to the master, a configuration, TLS that is made, the
-    module of the ``reactor`` to run, and ``fronts`` of more TLS, which all workers have alike.
+    module of the ``reactor`` to run, ``fronts`` of more TLS, which all workers have alike, and the descriptor of the
+    ``locks`` that they have together.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Worker:
     tls: dict[ListenerTls, ServerTls]
     reactor: str
     fronts: TicketFronts | None = None
+    locks: int | None = None
 
 
 class WorkerProcess:
@@ -66,8 +69,9 @@ class WorkerProcess:
         self._channel = worker.channel
         self._reactor = reactor
         self._adopted: dict[Bound, AdoptedEndpoint] = {}
+        locks = RecordLocks(worker.locks) if worker.locks is not None else None
         self._service = ProxyService(
-            worker.config, reactor, adopted=self._adopted, tls=worker.tls, fronts=worker.fronts
+            worker.config, reactor, adopted=self._adopted, tls=worker.tls, fronts=worker.fronts, locks=locks
         )
         self._membership = Membership(reactor, self._tell_others, lambda: self._channel.waiting > 0)
         self._answers = AdminAnswers(lambda: self._service.api_paths, self._answer)

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from txproxy.cluster.record_locks import RecordLocks
 from txproxy.limits.claim import Claim, Heard
 from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.several_processes.locked_room import LockedRoom
 from txproxy.upstreams.upstream import Upstream
 
 
 class SharedRoom:
     """See :class:`txproxy.interfaces.processes.sharing.Shared`; of the upstreams of a ``pool`` that have a ``max``.
-    Each of so many ``processes`` claims a part of that. Where none of them hears of the others, each has its share.
+    Each of so many processes claims a part of that. Where none of them hears of the others, each has its share.
+
+    A ``max`` so small that parts would not do is of places that the kernel keeps, where these processes have ``locks``:
+    nothing is told of it, and it holds whether they hear of each other or not.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, locks: RecordLocks | None = None) -> None:
         self.processes = 1
         self._pool = pool
+        self._locked = LockedRoom(pool, locks) if locks is not None else None
         self._claims: dict[Upstream, Claim] = {}
         self._heard = Heard()
         self._wake: Callable[[], None] | None = None
@@ -32,6 +38,16 @@ class SharedRoom:
         self._before = {upstream.name: claim for upstream, claim in before._claims.items()}
         self._heard = before._heard
 
+    def of_processes(self, count: int) -> None:
+        """There are so many of them."""
+        if count == self.processes:
+            return
+        self.processes = count
+        if self._watches:
+            for upstream in self._pool.upstreams:
+                self._joined(upstream)
+            self._pool.refresh()
+
     def join(self, wake: Callable[[], None]) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = wake
@@ -42,8 +58,18 @@ class SharedRoom:
         self._pool.refresh()
 
     def _joined(self, upstream: Upstream) -> None:
+        locked = self._locked
+        if locked is not None and locked.suits(upstream.max, self.processes):
+            self._parted(upstream)
+            locked.let_in(upstream)
+            upstream.allowed = upstream.max
+            return
+        if locked is not None:
+            locked.let_go(upstream)
         if upstream.max and self._wake is not None:
-            claim = self._before.pop(upstream.name, None) or Claim(upstream.max, self._pool.seconds())
+            claim = self._before.pop(upstream.name, None) or self._claims.get(upstream)
+            if claim is None:
+                claim = Claim(upstream.max, self._pool.seconds())
             self._claims[upstream] = claim
             claim.most = upstream.max
             upstream.allowed = claim.claimed
@@ -56,6 +82,8 @@ class SharedRoom:
         self._new.discard(upstream)
 
     def _share(self, upstream: Upstream) -> int:
+        if upstream.places is not None and upstream.places.enforced:
+            return upstream.max
         return -(-upstream.max // self.processes)
 
     def part(self) -> None:
@@ -69,6 +97,8 @@ class SharedRoom:
 
     def _wanted(self) -> bool:
         """Somebody finds no room, and may wait for some."""
+        if not self._claims:
+            return False
         if self._full():
             return True
         if self._wake is not None:
@@ -112,7 +142,7 @@ class SharedRoom:
         heard = self._heard.news()
         content = (self._heard.mark, self._heard.number, told, heard) if told or heard else None
         # As long as it has claimed something, it looks whether it still needs that: nobody tells of each request's end.
-        return content, bool(pool.waiting) or any(claim.claimed > 1 for claim in self._claims.values())
+        return content, bool(pool.waiting and self._claims) or any(claim.claimed > 1 for claim in self._claims.values())
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""

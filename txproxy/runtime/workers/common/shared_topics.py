@@ -45,7 +45,7 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
         found |= allotments.shared
     for name, live in assembly.pools.items():
         found[f"pool {name}"] = live.standing
-        live.room.processes = processes
+        live.room.of_processes(processes)
         found[f"room {name}"] = live.room
         found[f"strikes {name}"] = live.strikes
         found[f"retries {name}"] = live.pool.retries.levels

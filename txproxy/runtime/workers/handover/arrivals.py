@@ -58,7 +58,9 @@ class _Around:
     assembly: Assembly
     served: Served | None
 
-    def attempt(self, address: Address, pool: str | None, upstream: str | None, current: bool) -> Attempt:
+    def attempt(
+        self, address: Address, pool: str | None, upstream: str | None, current: bool, place: int | None
+    ) -> Attempt:
         """See :class:`txproxy.proxy.handover.taking.Surroundings`."""
         if upstream is None:
             return Attempt(address, None)
@@ -67,7 +69,7 @@ class _Around:
         # One that is in no pool any more counts nowhere.
         chosen = known[0] if known else Upstream(address, b"", name=upstream)
         if live is not None and known and current:
-            live.pool.take_this(chosen)
+            live.pool.take_this(chosen, place)
         elif current:
             chosen.active += 1
         return PoolAttempt(chosen, address, None, chosen, None)
@@ -147,7 +149,7 @@ class Arrivals:
     def _ready(
         self, given: Given, factory: Factory, served: Served | None, served_by: ServedBy | None
     ) -> _Ready | None:
-        carried, sockets = given
+        carried, sockets = given.carried, given.sockets
         if not _suits(carried, factory):
             return None
         connection = connection_of(carried, factory.services.reactor, sockets[0])
