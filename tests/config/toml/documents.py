@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime
 import json
+import re
 from typing import Any
 
 POOLS = {
@@ -91,7 +92,7 @@ def written(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{written(key)} = {written(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{_key(key)} = {written(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(map(written, value))}]"
     if isinstance(value, datetime.date):
@@ -99,9 +100,14 @@ def written(value: Any) -> str:
     return repr(value).lower()
 
 
+def _key(name: str) -> str:
+    """A key as people write it; one in quotes is parsed by itself for its name, which takes longer."""
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else written(name)
+
+
 def toml(document: dict[str, Any]) -> str:
     """A whole document, each of its keys on a line."""
-    return "".join(f"{written(key)} = {written(value)}\n" for key, value in document.items())
+    return "".join(f"{_key(key)} = {written(value)}\n" for key, value in document.items())
 
 
 def holder(document: dict[str, Any], key: str) -> dict[str, Any] | None:
