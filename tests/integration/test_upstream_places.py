@@ -117,11 +117,6 @@ def origin():
     origin.close()
 
 
-def has(pid):
-    """Whether a process has a lock, as the kernel tells."""
-    return any(f" {pid} " in line and "POSIX" in line for line in Path("/proc/locks").read_text().splitlines())
-
-
 def test_never_two_at_once_and_nobody_starves_while_programs_follow_each_other(processes, tmp_path, origin):
     proxy = Served(processes, tmp_path, WORKERS, POOLS.format(port=origin.port))
     clients = Clients(proxy.port, 16)
@@ -148,13 +143,13 @@ def test_what_a_worker_has_is_free_when_it_is_killed(processes, tmp_path, origin
     # Three workers stand where those do who wait, or they have nobody who does.
     time.sleep(0.3)
     (first,) = origin.asked
-    owners = [pid for pid in proxy.workers.values() if has(pid)]
     port = first.getpeername()[1]
-    (owner,) = [pid for pid in owners if port in local_ports(pid)]
+    (owner,) = [pid for pid in proxy.workers.values() if port in local_ports(pid)]
     os.kill(owner, signal.SIGKILL)
     began = time.monotonic()
     until(lambda: any(one is not first for one in origin.asked), "another one is there")
-    assert time.monotonic() - began < 2
+    # It did not wait for what the killed one would have been answered.
+    assert time.monotonic() - began < DEADLINE / 4
     time.sleep(0.2)
     assert len(origin.asked) == 1
     for one in asking:
