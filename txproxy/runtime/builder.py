@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.cluster.record_locks import RecordLocks
 from txproxy.components.own_modules import adopt, use_path
 from txproxy.config.model import (
     AnyListener,
@@ -46,6 +45,7 @@ from txproxy.wire.forwarding import via_entry
 
 # What nobody uses, be it a mode or the cache, is not waited for.
 if TYPE_CHECKING:
+    from txproxy.cluster.record_locks import RecordLocks
     from txproxy.forward.policy import ForwardPolicy
     from txproxy.forward.proxy_factory import ForwardProxyFactory
     from txproxy.proxy.caching.cache_middleware import CacheMiddleware

@@ -10,7 +10,6 @@ from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.logger import Logger
 
 from txproxy.admin.proxy_view import Stage
-from txproxy.cluster.record_locks import RecordLocks
 from txproxy.config.configuration_file import ConfigurationFile
 from txproxy.config.endpoints import Bound, endpoint_text
 from txproxy.config.findings import told
@@ -41,6 +40,7 @@ from txproxy.tls.verification import ClientConnections
 
 if TYPE_CHECKING:
     from txproxy.admin.api_paths import ApiPaths
+    from txproxy.cluster.record_locks import RecordLocks
     from txproxy.runtime.workers.master_service import MasterService
 
 _log = Logger()

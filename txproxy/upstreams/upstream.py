@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.ejection import TRIAL, Breaker
 from txproxy.upstreams.pool_settings import PoolSettings, checked_weight
-from txproxy.upstreams.several_processes.locked_places import LockedPlaces
+
+# A single process has none.
+if TYPE_CHECKING:
+    from txproxy.upstreams.several_processes.locked_places import LockedPlaces
 
 # The share of its weight that an upstream begins with when it starts slowly.
 _COLD: Final = 0.1

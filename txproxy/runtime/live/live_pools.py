@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from txproxy.cluster.record_locks import RecordLocks
 from txproxy.components.named_code import NamedCode
 from txproxy.config.model import (
     Config,
@@ -34,6 +33,7 @@ from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 # Who serves no raw streams does without.
 if TYPE_CHECKING:
+    from txproxy.cluster.record_locks import RecordLocks
     from txproxy.stream.stream_factory import StreamFactory
 
 Factory: TypeAlias = "ProxyFactory | StreamFactory"

@@ -109,6 +109,8 @@ class Mould:
             # Who is forked later is to have the code that all have.
             adopt(config.own_modules)
             import_module(reactor)
+            # Workers have these, and files may be others by then.
+            import_module("txproxy.upstreams.several_processes.locked_room")
             if config.tracing.endpoint is not None:
                 import_module("txproxy.observe.spans.opentelemetry_spans")
             wanted = {listener.tls for listener in config.listeners if listener.tls is not None}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from txproxy.cluster.record_locks import RecordLocks
 from txproxy.limits.claim import Claim, Heard
 from txproxy.upstreams.pool import Pool
-from txproxy.upstreams.several_processes.locked_room import LockedRoom
 from txproxy.upstreams.upstream import Upstream
+
+# A single process has none.
+if TYPE_CHECKING:
+    from txproxy.cluster.record_locks import RecordLocks
+    from txproxy.upstreams.several_processes.locked_room import LockedRoom
 
 
 class SharedRoom:
@@ -23,7 +26,11 @@ class SharedRoom:
     def __init__(self, pool: Pool, locks: RecordLocks | None = None) -> None:
         self.processes = 1
         self._pool = pool
-        self._locked = LockedRoom(pool, locks) if locks is not None else None
+        self._locked: LockedRoom | None = None
+        if locks is not None:
+            from txproxy.upstreams.several_processes.locked_room import LockedRoom
+
+            self._locked = LockedRoom(pool, locks)
         self._claims: dict[Upstream, Claim] = {}
         self._heard = Heard()
         self._wake: Callable[[], None] | None = None
