@@ -24,9 +24,9 @@ def deliver(events: list[Event], answered: int = 0) -> None:
     """
     one: Any
     count, index = len(events), answered
-    for one, what in events[:index] if index < count else events:
+    for one, (fields, body) in events[:index] if index < count else events:
         if one.open:
-            one.came_known(*what)
+            one.came_known(fields, body)
     touched: dict[Http2Stream, None] = {}
     while index < count:
         one, what = events[index]
