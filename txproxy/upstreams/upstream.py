@@ -37,7 +37,7 @@ class State(Enum):
 
 
 _GIVEN: Final = {State.DRAINING: "drained", State.DISABLED: "disabled"}
-_CLOSED: Final = Breaker.CLOSED
+_CLOSED, _HALF_OPEN = Breaker.CLOSED, Breaker.HALF_OPEN  # A look-up in an Enum class costs with each request.
 _HEALTHY: Final = State.HEALTHY
 
 
@@ -216,7 +216,7 @@ class Upstream:
         """The final response of a request has begun, or its tunnel; only those that were sent while the breaker was not
         closed need to tell. What has begun may last for hours, so that it is not its end that closes the breaker.
         """
-        if self.breaker is Breaker.HALF_OPEN and not self._is_failure(None, status):
+        if self.breaker is _HALF_OPEN and not self._is_failure(None, status):
             self._close()
 
     def ended(self, fault: ExchangeError | None, status: int) -> None:
@@ -232,7 +232,7 @@ class Upstream:
         elif self._strikes and status:
             self._strikes = 0
             self._tell("")
-        if self.breaker is Breaker.HALF_OPEN and self.active + 1 < self._trial_room:
+        if self.breaker is _HALF_OPEN and self.active + 1 < self._trial_room:
             if self.room <= self._trial_room:
                 self.room = min(self.room, self.active + 1.0)
             self._trial_room = self.active + 1.0
