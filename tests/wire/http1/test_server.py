@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.wire.http1.codecs import GET, NO_FIELDS, POST, after_request, head_of, server
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, ResponseHead, SharedHead
+from txproxy.wire.size_limits import WireLimits
 
 # -- reading requests
 
@@ -34,6 +37,50 @@ def test_part_of_a_head_is_no_event_but_a_start() -> None:
     assert not codec.at_end
     codec.receive(GET[-1:])
     assert head_of(codec).method == b"GET"
+
+
+HEAD_PARTS = st.lists(
+    st.sampled_from([
+        b"GET / HTTP/1.1", b"\r\n", b"\r\n", b"\r", b"\n", b"A", b": b", b"Host: a", b"\x00", b"x" * 40,
+        b"\r\n\r\n", b"PUT", b"\r\nHost: a\r\n",
+    ]),
+    max_size=12,
+)  # fmt: skip
+
+
+@given(HEAD_PARTS, st.sampled_from([b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: a\r\n"]))
+def test_a_head_that_goes_on_is_the_same_however_it_is_taken(parts: list[bytes], begin: bytes) -> None:
+    limits = WireLimits(max_head=100, max_target=30)
+    short, long = ServerCodec(limits), ServerCodec(limits)
+    for part in (begin, *parts):
+        found = []
+        for codec in (short, long):
+            if codec is short and codec.goes_on(part):
+                found.append("None")
+                continue
+            codec.receive(part)
+            try:
+                found.append(repr(codec.next_event()))
+            except RequestError as fault:
+                found.append(f"{fault.status} {fault.detail}")
+        assert found[0] == found[1], part
+        assert (short.buffered, short.started, short._checked) == (long.buffered, long.started, long._checked)
+        if found[0] != "None":
+            break
+
+
+def test_only_what_goes_on_with_a_head_is_taken_so() -> None:
+    codec = server(b"GET / HT")
+    assert not codec.goes_on(b"T")  # nothing was looked at yet
+    assert codec.next_event() is None and not codec.goes_on(b"TP/1.1\r\n")
+    codec.receive(b"TP/1.1\r\n")
+    assert codec.next_event() is None
+    for part in (b"Host: a\r\n", b"A", b": b", b"\r"):
+        assert codec.goes_on(part)
+    for part in (b"\n\r\n", b"x", b"\n" * 2, b"\n" + b"x" * 10**6):
+        assert not codec.goes_on(part), part
+    codec.receive(b"\n\r\n")
+    assert head_of(codec).headers.get(b"a") == b"b" and not codec.goes_on(b"x")
 
 
 def test_a_pipelined_request_waits_for_its_turn() -> None:

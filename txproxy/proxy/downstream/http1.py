@@ -72,6 +72,8 @@ class Http1Protocol(ClientProtocol):
             repeated = self._repeated
             if repeated is not None and (known := repeated.get(data)) is not None and self._answer_again(known):
                 return
+            if not (self._idle or self._write_paused or self._reading_paused) and codec.goes_on(data):
+                return
             codec.receive(data)
             # What has come before is not among these bytes.
             self._pump(data if self._idle else b"")

@@ -95,6 +95,24 @@ class ServerCodec(Codec):
                 return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
         return self._head(method, target, 1, headers, end)
 
+    def goes_on(self, data: bytes) -> bool:
+        """Take ``data`` if it is one more part of a head whose request line is there, and neither its end nor a fault:
+        then there is no event. Else nothing is taken, and it is to be received.
+        """
+        checked, buffer = self._checked, self._buffer
+        if not checked or checked != len(buffer) or self._state is not _HEAD or buffer.find(b"\r\n", 0, checked) < 1:
+            return False
+        more = buffer + data
+        if (
+            len(more) > self.limits.max_head
+            or more.find(b"\r\n\r\n", checked - 3) >= 0
+            or grammar.STRAY_CONTROL.search(more, checked - 1)
+        ):
+            return False
+        self._buffer = more
+        self._checked = len(more)
+        return True
+
     def _read_by_template(self, buffer: bytes, at: int) -> int:
         """Where fields end that differ from those before in few values, which are read; 0 if they are others."""
         template = self._template
