@@ -158,3 +158,9 @@ def test_it_is_not_looked_up_again_as_long_as_it_is_the_same():
         others = Checks([one], LimitPlace(), Clock()).within(lambda request, context: asked.append(request))
         others(RequestHead(b"GET", b"/", FIELDS[0]), RequestContext(connection))
     assert len(connection.debts) <= 9
+
+
+def test_places_have_no_code_together():
+    checks = [Checks([Limiter(RequestLimit(name="a", rate=parse_rate("1/s")))], LimitPlace(), Clock()) for _ in "ab"]
+    one, other = (place.within(lets_through) for place in checks)
+    assert one.__code__ == other.__code__ and one.__code__ is not other.__code__

@@ -94,7 +94,10 @@ def short_way(place: Any, rates: Sequence[Gcra], by: Sequence[str], names: dict[
     shared = tuple(isinstance(rate, SharedGcra) for rate in rates)
     exec(_code(compared(by), shared, "handler" in names), known)
     # No circle is left, which would wait for the collector.
-    return known.pop("limited")
+    limited = known.pop("limited")
+    # CPython keeps in the code where its names are found: what places had together would not hold for any of them.
+    limited.__code__ = limited.__code__.replace()
+    return limited
 
 
 @lru_cache(64)
