@@ -17,6 +17,7 @@ from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.json_line import JsonLines
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.steady_line import Remembered
+from txproxy.observe.request_counts import RequestCounts
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.headers import Headers
@@ -172,6 +173,20 @@ def test_what_is_made_of_one_that_was_eventful_goes_for_others(wholes):
     for one in (first, first, usual(connection), first):
         lines.exchange(one, NOW)
     assert len(wholes) == 3, "one that was eventful itself is always written by itself"
+
+
+def test_who_makes_a_line_touches_nothing_of_what_is_counted():
+    lines, counts = JsonLines("web", Connections()), RequestCounts()
+    lines.count_in(counts.row)
+    connection = record().context.connection
+    for _ in range(4):
+        lines.exchange(usual(connection), NOW)
+    assert not counts.rows, "it may be another thread"
+    changed = usual(connection)
+    changed.status = 304
+    assert lines.brief(changed, NOW)[6] is None and not counts.rows
+    row = lines.brief(usual(connection), NOW)[6]
+    assert counts.rows == {("", 200, b"GET", 'a"b', POOL.upstreams[0].name): row}
 
 
 def test_what_fields_of_responses_say_is_not_taken_from_those_before():

@@ -153,10 +153,10 @@ class JsonLines:
 
     def exchange(self, over: FinishedExchange, now: float) -> bytes:
         """The line of a finished exchange."""
-        brief = self.brief(over, now)
+        brief = self.brief(over, now, False)
         return self.whole(over, now) if brief is None else self.of_briefs((brief,), _none)
 
-    def brief(self, over: FinishedExchange, now: float) -> Brief | None:
+    def brief(self, over: FinishedExchange, now: float, counted: bool = True) -> Brief | None:
         """What a line is made of that has most in common with others of its connection, for :meth:`of_briefs`; None
         where it takes all of the exchange.
         """
@@ -196,7 +196,9 @@ class JsonLines:
         except KeyError:
             its_status = 0
         if answered != its_status:
-            middle, row = self._middle(alike.routed, place, answered, attempt.upstream)
+            # Whoever only makes a line, perhaps in another thread, touches nothing of what is counted.
+            counted = counted and status == answered < 500 and not received
+            middle, row = self._middle(alike.routed, place, answered, attempt.upstream, counted)
         if status != answered or received:
             # It is counted elsewhere, or takes more than that.
             row = None
@@ -224,11 +226,17 @@ class JsonLines:
             self._last = alike.start, last
         return last[4]
 
-    def _middle(self, routed: Routed, place: Place, answered: int, upstream: Any) -> tuple[bytes, Row | None]:
-        """From the listener to the request's ID, and the row of such requests, which are kept for others."""
+    def _middle(
+        self, routed: Routed, place: Place, answered: int, upstream: Any, counted: bool
+    ) -> tuple[bytes, Row | None]:
+        """From the listener to the request's ID, and the row of such requests if they are ``counted`` here, which are
+        kept for others.
+        """
         middle = f"{routed.middle}{place.text}{answered}{_WENT_WELL}".encode("ascii")
         row = None
-        if self._row_of is not None and answered < 500:
+        if self._row_of is not None:
+            if not counted:
+                return middle, None
             row = self._row_of(routed.route, answered, routed.method, upstream)
         if len(routed.places) >= _MOST_PLACES:
             routed.places.clear()
