@@ -26,6 +26,7 @@ SOON = 30.0  # for hangs alone
 
 class Finished:
     outcome = "ok"
+    standing = None
 
     def __init__(self, request, status=200, sent=5, user=None):
         self.context = context_of("192.0.2.1", user=user)
@@ -226,12 +227,12 @@ FIELDS = (
     b"Via: 1.1 x",
 )
 RESPONSES = (
-    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=x\r\nX-Request-Id: 7\r\nContent-Length: 3\r\n\r\nabc",
     b'HTTP/1.1 404 Not Found\r\nContent-Type: a/"b\r\nContent-Length: 0\r\n\r\n',
     b"HTTP/1.1 503 Busy\r\nX-Request-Id: \xfe\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\n\r\n",
     # cut off
-    b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 20\r\n\r\nok",
     b"HTTP/1.1 200",
 )
 REQUESTS = (
@@ -247,21 +248,27 @@ REQUESTS = (
 
 class Varied:
     """A proxy with clients of all kinds. Its ``log`` is told of each exchange, and ``alone`` has the line that somebody
-    would have written who has seen no other; ``counts`` is told of each by itself.
+    would have written who has seen no other; ``counts`` is told of each by itself. ``first`` counts them before anybody
+    has asked for their context, and ``standing`` are those that had none after the log was told of them.
     """
 
     def __init__(self, format, log, now):
         self.alone = []
-        self.counts = RequestCounts()
+        self.first, self.counts = RequestCounts(), RequestCounts()
+        self.standing = 0
 
         @momentary
         def observe(over):
+            self.standing += over.standing is not None
+            assert over.context is not None and over.standing is None
             self.alone.append(line_format(format, "web", Connections()).exchange(over, now))
             self.counts.exchange(over)
 
         pool = Pool(["http://192.0.2.80", "http://192.0.2.81"])
         self.proxy = ProxyInMemory(
-            lambda reactor: ReverseProxyFactory(pool, observers=(log.exchange, observe), reactor=reactor)
+            lambda reactor: ReverseProxyFactory(
+                pool, observers=(self.first.exchange, log.exchange, observe), reactor=reactor
+            )
         )
         self.clients = {}
 
@@ -298,23 +305,29 @@ def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch
     now = 1.8e9 + 0.123
     monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now)
     log = AccessLog(str(tmp_path / "log"), line_format(format, "web", Connections()))
+    # so that the next line can have something in common with these
+    monkeypatch.setattr(log, "_most", 4)
     counts = RequestCounts()
     counted = log.counted(counts)
     assert (counted is not None) == (format == "json")
     varied, chance = Varied(format, counted or log, now), random.Random(7)
-    for number in range(600):
+    request, host = REQUESTS[0], CLIENTS[0]
+    for number in range(900):
         varied.proxy.clock.advance(chance.choice([0, 0, 0.001, 0.3]))
         # Most are like one before, as with real clients.
-        request = chance.choice(REQUESTS if number % 5 == 0 else REQUESTS[:2])
-        fields = b"\r\n".join(chance.sample(FIELDS, chance.randrange(3)) if number % 7 == 0 else FIELDS[:1])
+        if chance.random() < 0.1:
+            request, host = chance.choice(REQUESTS if number % 3 == 0 else REQUESTS[:2]), chance.choice(CLIENTS)
+        fields = b"\r\n".join(chance.sample(FIELDS, chance.randrange(3)) if number % 29 == 0 else FIELDS[:1])
         words = (number % 50, fields) if b"%d" in request else (fields,)
-        response = chance.choice(RESPONSES if number % 9 == 0 else RESPONSES[:2])
-        varied.ask(CLIENTS[number // 40 % 3 if number < 150 else chance.randrange(3)], request % words, response)
+        response = chance.choice(RESPONSES if number % 17 == 0 else RESPONSES[:2])
+        varied.ask(host, request % words, response)
     assert log.file.flush(SOON)
     log.close()
     lines = (tmp_path / "log").read_bytes().splitlines(keepends=True)
-    assert lines == varied.alone and len(lines) > 550
+    assert lines == varied.alone and len(lines) > 850
     assert len(set(lines)) > 120
+    assert counted_of(varied.first) == counted_of(varied.counts) and varied.first.failures == varied.counts.failures
+    assert (varied.standing > 25) == (format == "json")
     if counted is not None:
         # By way of the log they are what they are without it.
         assert counted_of(counts) == counted_of(varied.counts) and counts.failures == varied.counts.failures

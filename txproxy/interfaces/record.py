@@ -73,6 +73,10 @@ class FinishedExchange(Protocol):
     ``eventful`` is whether more became of it than one attempt on a kept connection, or none. Where that is not so, and
     its outcome is ``"ok"``, that ``attempt`` was on the connection ``kept`` (None: there was none), and was answered
     with ``upstream_status``.
+
+    ``standing`` is the plan that stands for it and others like it, as long as nobody has asked for its ``context`` or
+    its ``plan``, which are made for who does so: its context says of it what the connection says, and the ``rule`` of
+    that plan. It has gone well then, in one attempt at the upstream that is its ``tracker``, and is not eventful.
     """
 
     @property
@@ -120,6 +124,14 @@ class FinishedExchange(Protocol):
         """The head of it."""
 
     @property
+    def standing(self) -> Any:
+        """See above."""
+
+    @property
+    def tracker(self) -> Any:
+        """See above."""
+
+    @property
     def eventful(self) -> bool:
         """See above."""
 
@@ -153,7 +165,7 @@ class ExchangeRecord:
     """
 
     # See FinishedExchange.
-    plan = None
+    plan = standing = tracker = None
     # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
     __slots__ = (
         "request", "context", "outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "seconds",

@@ -234,6 +234,9 @@ class RequestCounts:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
+        if over.standing is not None and over.status < 500:
+            self._count_standing(over)
+            return
         context, request, status, plan = over.context, over.request, over.status, over.plan
         attempt: Any = plan.attempt if plan is not None else over.attempt
         upstream = attempt.upstream if attempt is not None else None
@@ -257,6 +260,22 @@ class RequestCounts:
         outcome = over.outcome
         if outcome != "ok" or status >= 500 or request.body or over.eventful or context.cache is not None:
             self._count_more(over, row, outcome)
+        if len(sizes) >= MOST_TOLD:
+            row.settle()
+
+    def _count_standing(self, over: FinishedExchange) -> None:
+        """The same for one that has gone well, at once, and of which there is no more to be counted."""
+        rule, method, status, upstream = over.standing.rule, over.request.method, over.status, over.tracker
+        try:
+            row = self._at_hand[upstream][status]
+            at_hand = row.rule == rule and row.method == method
+        except KeyError:
+            at_hand = False
+        if not at_hand:
+            row = self._take_up(rule, status, method, upstream)
+        row.at_once.told.append(over.seconds)
+        sizes = row.sizes
+        sizes.append(over.sent)
         if len(sizes) >= MOST_TOLD:
             row.settle()
 

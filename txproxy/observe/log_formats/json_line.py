@@ -18,7 +18,7 @@ from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import NOT_TOLD, Connections, Place, TlsFacts, UpstreamFacts
 from txproxy.observe.log_formats.log_field import FinishedStream, SecondText
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
-from txproxy.observe.log_formats.steady_line import NO_LINE, Alike, Last, Remembered, Routed, remember
+from txproxy.observe.log_formats.steady_line import NO_LINE, Alike, Last, Remembered, Routed, alike_before, remember
 from txproxy.observe.request_counts import Row
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.message import VERSIONS
@@ -160,32 +160,33 @@ class JsonLines:
         """What a line is made of that has most in common with others of its connection, for :meth:`of_briefs`; None
         where it takes all of the exchange.
         """
-        request, context = over.request, over.context
-        try:
-            alike: Alike | None = context.connection.facts.lines[self]
-        except (AttributeError, KeyError):
-            return None
-        # See words_of: here it is worth the call.
-        if alike is None or request.headers is not alike.headers or alike.words != (
-            request.method, request.authority, request.minor, request.scheme, context.client_ip, context.user,
-            context.scheme, context.rule, context.verdict, context.limit, context.cache, over.outcome, over.eventful,
-            over.detail,
-        ):  # fmt: skip
-            return None
+        request, standing = over.request, over.standing
+        # All else that counts is the same of all that it stands for.
+        alike: Alike | None = standing.lines.get(self) if standing is not None else None
+        if alike is not None and request.minor == alike.minor and request.scheme is None:
+            asked = over.tracker
+        else:
+            alike = alike_before(self, over)
+            if alike is None:
+                return None
+            if standing is not None and request.scheme is None:
+                standing.lines[self] = alike
+            plan = over.plan
+            attempt: Any = plan.attempt if plan is not None else over.attempt
+            asked = attempt.upstream if attempt is not None else None
         response, kept, answered = over.response, over.kept, over.upstream_status
         if response is None or kept is None or not answered:
             return None
-        plan, there = over.plan, kept.facts
-        attempt: Any = plan.attempt if plan is not None else over.attempt
+        there = kept.facts
         upstream, place, fields = there.told if there is not None else NOT_TOLD
-        if upstream is not attempt.upstream:
-            place = self._told(over, kept, attempt.upstream)
+        if upstream is not asked:
+            place = self._told(over, kept, asked)
         identifier = None
         if response.headers is not fields:
             # To look into fields takes longer than to see that they are those of before.
             identifier = response.headers.request_id
             if identifier is None:
-                kept.facts.told = attempt.upstream, place, response.headers
+                kept.facts.told = asked, place, response.headers
         target = request.path if request.scheme is None else facts.target(over)
         status, sent, received = over.status, over.sent, over.received
         its_target, its_status, its_size, its_own, head = alike.last
@@ -198,7 +199,7 @@ class JsonLines:
         if answered != its_status:
             # Whoever only makes a line, perhaps in another thread, touches nothing of what is counted.
             counted = counted and status == answered < 500 and not received
-            middle, row = self._middle(alike.routed, place, answered, attempt.upstream, counted)
+            middle, row = self._middle(alike.routed, place, answered, asked, counted)
         if status != answered or received:
             # It is counted elsewhere, or takes more than that.
             row = None

@@ -74,13 +74,14 @@ class Alike:
     and all of it from the client to there. Several threads may write lines: what belongs together is set at once.
     """
 
-    __slots__ = ("headers", "words", "start", "protocol", "routed", "places", "after", "end", "last", "made")
+    __slots__ = ("headers", "words", "minor", "start", "protocol", "routed", "places", "after", "end", "last", "made")
 
     def __init__(
         self, over: FinishedExchange, start: str, protocol: str, routed: Routed, after: str, end: bytes
     ) -> None:
         self.headers = over.request.headers
         self.words = uneventful(words_of(over, over.request, over.context))
+        self.minor = over.request.minor
         self.start = start
         self.protocol = protocol
         self.routed = routed
@@ -89,6 +90,23 @@ class Alike:
         self.end = end
         self.last: Last = NO_LINE
         self.made = 0
+
+
+def alike_before(lines: object, over: FinishedExchange) -> Alike | None:
+    """What one of these ``lines`` has in common with others of its connection, if that was found out before."""
+    request, context = over.request, over.context
+    try:
+        alike: Alike | None = context.connection.facts.lines[lines]
+    except (AttributeError, KeyError):
+        return None
+    # See words_of: here it is worth the call.
+    if alike is None or request.headers is not alike.headers or alike.words != (
+        request.method, request.authority, request.minor, request.scheme, context.client_ip, context.user,
+        context.scheme, context.rule, context.verdict, context.limit, context.cache, over.outcome, over.eventful,
+        over.detail,
+    ):  # fmt: skip
+        return None
+    return alike
 
 
 class Routed:

@@ -44,7 +44,7 @@ class Attempts(RequestSide):
     # where a request with a body lies, of which none has gone out, and which another stream is to send
     _unsent: UpstreamStream | None = None
     # who is to know how the attempt ends
-    _tracker: Tracker | None = None
+    tracker: Tracker | None = None
     _pending: Deferred[Any] | None = None
     # how often this attempt was made again, at the same upstream
     made_anew = 0
@@ -102,7 +102,7 @@ class Attempts(RequestSide):
             if self.body is not None or not self._is_sent(plan):
                 self._make(plan.attempt)
             return
-        self._tracker = plan.attempt.tracker
+        self.tracker = plan.attempt.tracker
         if self.started is not None:
             self._note_attempt()
         self.fail(RequestError("the body is too large", status=413))
@@ -122,19 +122,19 @@ class Attempts(RequestSide):
             return False
         if self.started is not None:
             self.kept = kept
-        self._tracker = attempt.tracker
+        self.tracker = attempt.tracker
         self.phase = SENT
         self.upstream = kept
         kept.begin(self, head, plan.response_timeout)
         return True
 
     def _make(self, attempt: Attempt) -> None:
-        self._tracker = attempt.tracker
+        self.tracker = attempt.tracker
         if self.context.trace is not None:
             attempt.tell(self.context.trace)
         body = self.body
         if body is not None and body.early is not None and body.early.late and attempt.tracker is not None:
-            self._tracker = body.early.postponed.lend(attempt.tracker, self)
+            self.tracker = body.early.postponed.lend(attempt.tracker, self)
         if attempt.head is not None:
             key = attempt.address.key
             own = self.context.connection.connections
@@ -221,9 +221,9 @@ class Attempts(RequestSide):
         """Let who keeps track of the attempt know how it went."""
         if self.started is not None:
             self.attempt_over(fault, status)
-        tracker = self._tracker
+        tracker = self.tracker
         if tracker is not None:
-            self._tracker = None
+            self.tracker = None
             tracker.ended(fault, status)
         if fault is not None and self.context.trace is not None:
             self.context.trace.say("attempt", "failed", f"{fault.error}: {fault.detail}")

@@ -17,7 +17,7 @@ from txproxy.errors import ExchangeError, UpstreamClosed
 from txproxy.instance_names import instance_names
 from txproxy.interfaces.answers import Answer, Refusal, RelayedAnswer
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed
+from txproxy.interfaces.plan import Decided, Decision, Plan, Postponed, StandingPlan
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.exchange_bounds import Bound
 from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING
@@ -31,7 +31,7 @@ _log = Logger()
 
 @instance_names(
     "services", "downstream", "request", "context", "bound", "started", "first_byte", "call", "_response_body", "body",
-    "request_done", "plan", "_tracker", "phase", "upstream", "wants_body", "upstream_status", "status", "response",
+    "request_done", "plan", "tracker", "phase", "upstream", "wants_body", "upstream_status", "status", "response",
     "sent", "outcome", "detail", "eventful", "received", "kept", "seconds", "_pending", "steady_filters", "_ends_as",
 )  # fmt: skip
 class Exchange(GivenAnswer):
@@ -45,6 +45,8 @@ class Exchange(GivenAnswer):
 
     outcome = ""
     detail = ""
+    # the plan that stands for it and others, if there is such
+    standing: StandingPlan | None = None
     # what it has become, if it did
     tunnel: Tunnel | None = None
 
@@ -214,7 +216,7 @@ class Exchange(GivenAnswer):
     def resume_tunnel(self, plan: Plan, response: ResponseHead | None, status: int) -> None:
         """It has become a tunnel in another process, by such a ``plan``, and goes on here."""
         self.plan = plan
-        self._tracker = plan.attempt.tracker
+        self.tracker = plan.attempt.tracker
         if plan.bounds is not None:
             self.bound = Bound(plan.bounds, self)
             self.bound.close_valves()
@@ -274,9 +276,9 @@ class Exchange(GivenAnswer):
         self.phase = OVER
         self.outcome = outcome
         self.detail = detail
-        tracker, call = self._tracker, self.call
+        tracker, call = self.tracker, self.call
         if tracker is not None:
-            self._tracker = None
+            self.tracker = None
             tracker.ended(None, self.upstream_status if call is None else call.counts_as(self.upstream_status))
         if call is not None:
             call.ended()

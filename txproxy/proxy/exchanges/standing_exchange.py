@@ -40,7 +40,7 @@ class _Late:
 
 
 @instance_names(
-    "services", "downstream", "request", "request_done", "standing", "_tracker", "phase", "upstream", "started", "kept",
+    "services", "downstream", "request", "request_done", "standing", "tracker", "phase", "upstream", "started", "kept",
     "eventful", "received", "status", "upstream_status", "response", "sent", "outcome", "first_byte", "seconds",
     "context", "plan", "detail", "wants_body", "_pending",
 )  # fmt: skip
@@ -56,7 +56,6 @@ class StandingExchange(Exchange):
     started: float | None = None
     first_byte: float | None = None
     phase: Phase = PLANNING
-    standing: StandingPlan | None = None
     # What is to be set at the beginning is set where it begins: to call a method for it would take half as long as all
     # else that is done there.
     __init__ = object.__init__
@@ -67,7 +66,7 @@ class StandingExchange(Exchange):
         if standing is not None:
             downstream: Any = self.downstream
             self.context = context = RequestContext(downstream.connection)
-            self.plan = standing.plan(self._tracker, self.request, context)
+            self.plan = standing.plan(self.tracker, self.request, context)
 
     def make_attempt(self) -> None:
         """There is no connection that could be had at once: the same as others do."""
@@ -116,7 +115,7 @@ class StandingExchange(Exchange):
             self.first_byte = self.seconds = self.services.seconds() - started
         downstream = self.downstream
         downstream.send_whole(response, body)
-        tracker: Any = self._tracker
+        tracker: Any = self.tracker
         tracker.ended(None, status)
         if started is not None:
             try:
@@ -148,7 +147,7 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     exchange.request = request
     exchange.request_done = True
     exchange.standing = standing
-    exchange._tracker = upstream
+    exchange.tracker = upstream
     if services.observed:
         exchange.started = services.seconds()
         exchange.eventful = False

@@ -34,7 +34,9 @@ class StandingToPool:
     nobody); of any path, if they all are on the way of the ``rule``.
     """
 
-    __slots__ = ("of", "authority", "_action", "_pool", "_asked", "_rule", "_any_path", "_served", "_certificates")
+    __slots__ = (
+        "of", "authority", "rule", "lines", "_action", "_pool", "_asked", "_any_path", "_served", "_certificates",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -47,10 +49,11 @@ class StandingToPool:
     ) -> None:
         self.of: Headers = request.headers
         self.authority = request.authority
+        self.rule = rule
+        self.lines: dict[Any, Any] = {}
         self._action = action
         self._pool = action.pool
         self._asked = asked
-        self._rule = rule
         self._any_path = any_path
         self._served = served
         self._certificates = served.certificates if served is not None else None
@@ -86,7 +89,7 @@ class StandingToPool:
 
     def plan(self, upstream: Upstream, request: RequestHead, context: RequestContext) -> Plan:
         """See :class:`txproxy.interfaces.plan.StandingPlan`."""
-        context.rule = self._rule
+        context.rule = self.rule
         asked = self.head_for(request)
         assert asked is not None, "it was sent"
         return self._action.plan_at(upstream, asked, request, context)

@@ -112,7 +112,7 @@ class GivenAnswer(RelayedResponse):
         body, head, context = given.body, given.head, self.context
         if given.bounds is not None or context.trace is not None or self.bound is not None:
             return False
-        if self._tracker is not None or not self.request_done:
+        if self.tracker is not None or not self.request_done:
             return False
         filters = context.response_filters
         if filters:
