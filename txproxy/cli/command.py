@@ -7,7 +7,8 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Final
 
@@ -15,6 +16,8 @@ from txproxy.cli.arguments import wrong_call
 from txproxy.cli.reference.usage_text import MODES, brief_usage, usage
 from txproxy.errors import ConfigError
 
+# Those that ask a running proxy, and print what it says.
+_ASKING: Final = ("cache", "ctl")
 # All that there is to say of them is how they are called.
 _BRIEF: Final = ("import", "completion", "demo")
 
@@ -46,6 +49,9 @@ def _main(arguments: list[str] | None) -> None:
     elif first in _BRIEF and arguments[1:] in (["--help"], ["-h"]):
         sys.stdout.write(brief_usage(first))
         raise SystemExit(0)
+    elif first in _ASKING:
+        with _interrupted_at_once():
+            raise SystemExit(_COMMANDS[first](arguments[1:]))
     elif first in _COMMANDS:
         raise SystemExit(_COMMANDS[first](arguments[1:]))
     elif first == "--version":
@@ -59,6 +65,22 @@ def _main(arguments: list[str] | None) -> None:
         what = f"{' '.join(arguments)!r} is no call of txproxy{meant}" if arguments else "a command is needed"
         accepted = ", ".join((*MODES, *_COMMANDS, "--help", "--version"))
         raise SystemExit(wrong_call("", f"{what}; accepted: {accepted}"))
+
+
+@contextmanager
+def _interrupted_at_once() -> Iterator[None]:
+    """Ctrl-C ends the process, as it does programs that say nothing of it. By itself Python looks whether there was a
+    signal before it waits for an answer, and waits in spite of one that comes just then.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _run_mode(arguments: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -14,6 +15,9 @@ from txproxy.cli.printing import printable
 
 def print_events(client: AdminClient, given: Namespace) -> int:
     """Print them until Ctrl-C; gives the exit status."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        # That is the end here, and no fault.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         for kind, told in client.events("/api/events?status=0"):
             if given.json:
