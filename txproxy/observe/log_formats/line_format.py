@@ -57,7 +57,7 @@ class LineFormat:
     gives its line, or None if there is to be none.
 
     ``count_in(row_of)``, where that can be, has the last of what is in brief be the row in which the request is to be
-    counted, or None (see :class:`txproxy.observe.counted_log.CountedLog`).
+    counted, or None (see :class:`txproxy.observe.access_log.CountedLog`).
     """
 
     exchange: Callable[[FinishedExchange, float], bytes]
