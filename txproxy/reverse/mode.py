@@ -151,8 +151,12 @@ class ReverseMode:
             connection.standing is not None and connection.standing.holds_for(head)
         ):
             return
+        any_path = self.routes is None
+        if not any_path and (asked.path != head.path or asked.method != head.method):
+            # What was asked before, to the same pool, may have come by another route.
+            return
         tls: Any = self._tls if connection.peer_scheme == "https" else None
-        connection.standing = StandingToPool(action, head, asked, context.rule, self.routes is None, tls)
+        connection.standing = StandingToPool(action, head, asked, context.rule, any_path, tls)
 
     def _tell_why(self, taken: Route[Action] | None, head: RequestHead, context: RequestContext) -> None:
         trace = context.trace

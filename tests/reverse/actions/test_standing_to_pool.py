@@ -97,6 +97,12 @@ def test_where_there_are_routes_it_stands_for_one_path(make_world):
     assert world.rules == ["/x"] * 3 + [""] * 3 + ["/x"]
 
 
+def test_of_routes_that_share_what_they_do_each_is_named(make_world):
+    world = make_world(routed("/x", "/y", action=ToPool(Pool(["http://10.0.0.1"]))))
+    world.ask(GET, OTHER_PATH, GET, GET, GET, OTHER_PATH)
+    assert world.rules == ["/x", "/y", "/x", "/x", "/x", "/y"] and world.kinds[4]
+
+
 @pytest.mark.parametrize(
     "other",
     [
