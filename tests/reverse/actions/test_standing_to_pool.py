@@ -141,6 +141,22 @@ class OwnWay(RoundRobin):
         return super().choose(head, context, skip)
 
 
+class OwnPool(Pool):
+    """Is told who asks."""
+
+    def take(self, head, context, tried=()):
+        assert context.client_ip
+        return super().take(head, context, tried)
+
+
+def given_a_way():
+    """A strategy that was given another way to choose."""
+    strategy = RoundRobin()
+    choose = strategy.choose
+    strategy.choose = lambda head, context, skip=None: context.client_ip and choose(head, context, skip)
+    return strategy
+
+
 class OwnMode(ReverseMode):
     """Does more than its base."""
 
@@ -159,6 +175,8 @@ class OwnMode(ReverseMode):
         (lambda: Pool(["http://10.0.0.1"], "ip-hash"), {}),
         (lambda: Pool(["http://10.0.0.1"], "least-time"), {}),
         (lambda: Pool(["http://10.0.0.1"], OwnWay()), {}),
+        (lambda: Pool(["http://10.0.0.1"], given_a_way()), {}),
+        (lambda: OwnPool(["http://10.0.0.1"]), {}),
         (lambda: OwnMode(ToPool(Pool(["http://10.0.0.1"]))), {}),
         (lambda: ReverseMode(Treated(ToPool(Pool(["http://10.0.0.1"])), Treatment(max_body=5))), {}),
         (lambda: routed("/x", file_in="/"), {}),

@@ -185,9 +185,11 @@ class ToPool:
         """Whether what it does with a request hangs on nothing but what that is, and on its connection: nobody stands
         around it, and it is all the same to the pool who asks.
         """
-        # Who inherits from a strategy has another way to choose, perhaps.
-        alike: bool = vars(type(self.pool.strategy)).get("alike", False)
-        return alike and self._plain and self.plan == self._plan
+        pool, strategy = self.pool, self.pool.strategy
+        # Who inherits from a strategy, or from a pool, has another way to choose, perhaps; so has who was given one.
+        alike: bool = vars(type(strategy)).get("alike", False) and "choose" not in getattr(strategy, "__dict__", ())
+        own = type(pool).take is not Pool.take or "take" in vars(pool)
+        return alike and not own and self._plain and self.plan == self._plan
 
     def _postponed(self, head: RequestHead, context: RequestContext, late: bool) -> Decision | None:
         """The first part of the body has come, or is ``late``."""
