@@ -138,6 +138,23 @@ def around(handler: Handler, middleware: Iterable[Any], scope: str = "", service
     return handler
 
 
+def tolls_of(handler: Handler, innermost: Handler) -> tuple[Any, ...] | None:
+    """What stands around the ``innermost`` handler and makes up ``handler``, the outermost first, where all of it only
+    asks whether a request may go on, and lets it go on as it is then; None where anything else is there.
+
+    Who does no more says so by the attribute ``toll`` of its handler: what it asks, and the handler that it stands
+    around.
+    """
+    found: list[Any] = []
+    while handler != innermost:
+        toll = getattr(handler, "toll", None)
+        if toll is None:
+            return None
+        asked, handler = toll
+        found.append(asked)
+    return tuple(found)
+
+
 def _handle(handle: Any, proceed: Handler, request: RequestHead, context: RequestContext) -> Decision:
     passed = PassedDecisions(context)
 

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import IMode, around, places
+from txproxy.interfaces.middleware import IMode, around, places, tolls_of
 from txproxy.interfaces.record import Audit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
@@ -84,7 +84,9 @@ class ProxyFactory:
         services.inner_middleware = found.within
         self.handle = around(mode.plan, found.around)
         # For these see txproxy.proxy.downstream.serving.ServingFactory.
-        self.standing_for = self.handle if getattr(mode, "stands", False) and not found.around + found.within else None
+        tolls = tolls_of(self.handle, mode.plan) if not found.within else None
+        self.standing_for = self.handle if getattr(mode, "stands", False) and tolls is not None else None
+        services.tolls = tolls or ()
         self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
         self.http2 = http2
         self.h2c = h2c

@@ -101,6 +101,8 @@ class Services:
         self.pages: ErrorPages | None = None  # in place of the proxy's own small bodies
         # what stands within the mode (see txproxy.interfaces.IInnerMiddleware)
         self.inner_middleware: tuple[Any, ...] = ()
+        # See txproxy.interfaces.middleware.tolls_of: what stands around the mode, where all of it is such.
+        self.tolls: tuple[Any, ...] = ()
         self.errands: set[Errand] = set()  # exchanges for which no client waits
         self._build = build
         # those who are content with the exchange itself, and those who may keep what they are told

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from txproxy.errors import ConfigError, LoopDetected
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import IMode
+from txproxy.interfaces.middleware import IMode, tolls_of
 from txproxy.interfaces.plan import Decision
 from txproxy.interfaces.record import Audit
 from txproxy.net.dns.resolver import Resolver
@@ -22,6 +22,7 @@ from txproxy.reverse.actions.standing_to_pool import StandingToPool
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.told_before import ToldBefore
 from txproxy.reverse.actions.treatments import Action
+from txproxy.reverse.actions.wrapped_action import WrappedAction
 from txproxy.reverse.client_identity import Trust, peer_alone
 from txproxy.reverse.routing.matches import host_of
 from txproxy.reverse.routing.routes import Route, Routes, Sticky
@@ -33,6 +34,7 @@ from txproxy.wire.message import RequestHead
 
 # Methods of which some requests are for the proxy itself.
 _SPECIAL: Final = frozenset({b"TRACE", b"CONNECT", b"OPTIONS"})
+_NOBODY: Final[tuple[None, tuple[Any, ...]]] = None, ()
 _ALLOW: Final = (b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH",)
 
 
@@ -77,7 +79,7 @@ class ReverseMode:
         # those whose requests are decided on by what they are and by whom they come from alone, and those of them to
         # which nobody else has anything to say
         self._repeating: tuple[Action, ...] = ()
-        self._standing: tuple[ToPool, ...] = ()
+        self._standing: dict[int, tuple[ToPool, tuple[Any, ...]]] = {}
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
     def attach(self, services: Services) -> None:
@@ -88,7 +90,7 @@ class ReverseMode:
         if not self._tells and not by_chance:
             self._repeating = tuple(one for one in self._actions if getattr(one, "repeats", False))
             if self._tls is None or hasattr(self._tls, "certificates"):
-                self._standing = tuple(one for one in self._actions if type(one) is ToPool and one.stands)
+                self._standing = {id(one): stands for one in self._actions if (stands := _stands(one, services))}
 
     @property
     def stands(self) -> bool:
@@ -145,7 +147,8 @@ class ReverseMode:
     ) -> None:
         """A request has come that is like the one before: others may be so as well, and go the same way."""
         connection = context.connection
-        if type(action) is not ToPool or action not in self._standing or told.by is not action:
+        to_pool, places = self._standing.get(id(action), _NOBODY)
+        if to_pool is None or told.by is not to_pool:
             return
         if not told.stands_for(head, context.lines) or (
             connection.standing is not None and connection.standing.holds_for(head)
@@ -155,8 +158,11 @@ class ReverseMode:
         if not any_path and (asked.path != head.path or asked.method != head.method):
             # What was asked before, to the same pool, may have come by another route.
             return
+        tolls = places[0].standing(places, head, context) if places else None
+        if places and tolls is None:
+            return
         tls: Any = self._tls if connection.peer_scheme == "https" else None
-        connection.standing = StandingToPool(action, head, asked, context.rule, any_path, tls)
+        connection.standing = StandingToPool(to_pool, head, asked, context.rule, any_path, tls, tolls)
 
     def _tell_why(self, taken: Route[Action] | None, head: RequestHead, context: RequestContext) -> None:
         trace = context.trace
@@ -203,6 +209,17 @@ class ReverseMode:
             shown = context.connection.certificate
             lines += shown.lines() if shown is not None else NO_CERTIFICATE_LINES
         context.lines = lines
+
+
+def _stands(action: Action, services: Services) -> tuple[ToPool, tuple[Any, ...]] | None:
+    """What sends to a pool in an ``action`` to which nobody else has anything to say, but for limits around it and
+    around the mode, the outermost first; None if it is another.
+    """
+    inner = action.action if type(action) is WrappedAction else action
+    if type(inner) is not ToPool or not inner.stands:
+        return None
+    tolls = tolls_of(action.plan, inner.plan)
+    return (inner, (*services.tolls, *tolls)) if tolls is not None else None
 
 
 class ReverseProxyFactory(ProxyFactory):

@@ -7,14 +7,14 @@ out of the ordinary is left to the long way, which it stands for (:class:`~.limi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from types import CodeType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.limits.requests.gcra import ROUNDED, Gcra
-from txproxy.limits.requests.shared_gcra import SharedGcra
+from txproxy.limits.requests.gcra import ROUNDED, Debt, Gcra
+from txproxy.limits.requests.shared_gcra import SharedDebt, SharedGcra
 from txproxy.wire.message import RequestHead
 
 # What of a request has to be as it was before, by the words of limits: where that is, and how the two are told apart.
@@ -112,3 +112,76 @@ def _code(compared: Compared, shared: tuple[bool, ...], composed: bool) -> CodeT
     )
     each = [(_EACH_SHARED if one else _EACH).format(n=number) for number, one in enumerate(shared)]
     return compile("".join((text, *each, _END)), "<rate limits>", "exec")
+
+
+class Place(Protocol):
+    """Where limits are asked: :class:`txproxy.limits.requests.limits_middleware.Checks`."""
+
+    passed: float
+
+
+class StandingDebts:
+    """What requests owe at these ``places`` that a plan stands for, as they are like one before: all are counted by
+    the same, so that nothing is compared, and nothing looked up. ``debts`` have the rate of which each is one;
+    ``seconds`` tells the time that all of them go by. Whatever is out of the ordinary is left to the limits themselves,
+    and nothing was taken before.
+    """
+
+    __slots__ = ("_debts", "_places", "_seconds", "_pay")
+
+    def __init__(
+        self, places: Sequence[Place], debts: Iterable[tuple[Debt, Gcra]], seconds: Callable[[], float]
+    ) -> None:
+        self._places = tuple(places)
+        debts = tuple(debts)
+        # each with what one takes, and how far it may be ahead
+        self._debts: tuple[Any, ...] = tuple(
+            one for debt, rate in debts for one in (debt, rate.interval, rate.tolerance)
+        )
+        self._seconds = seconds
+        shared = tuple(isinstance(rate, SharedGcra) for _, rate in debts)
+        self._pay: Callable[[tuple[Any, ...], tuple[Place, ...], float], bool] = _paying(shared, len(self._places))
+
+    def pay(self) -> bool:
+        """Whether the next one may go on, by what is at hand; then it has paid for that."""
+        pay, seconds = self._pay, self._seconds
+        return pay(self._debts, self._places, seconds())
+
+    def pay_back(self) -> None:
+        """It does not go on, just after it has paid."""
+        debts = self._debts
+        for at in range(0, len(debts), 3):
+            debt: Any = debts[at]
+            debt.due -= debts[at + 1]
+            if isinstance(debt, SharedDebt):
+                debt.new -= 1
+        for place in self._places:
+            place.passed -= 1.0
+
+
+@lru_cache(64)
+def _paying(shared: tuple[bool, ...], places: int) -> Any:
+    """What looks at so many debts, of which some are ``shared``, and takes what one request owes if all of them are
+    content, at so many ``places``. It is written out as others are above.
+    """
+    each = range(len(shared))
+    known = ", ".join(f"debt_{n}, interval_{n}, tolerance_{n}" for n in each)
+    lines = ["def pay(debts, places, now):", f"    {known} = debts"]
+    for n in each:
+        lines.append(f"    due_{n} = debt_{n}.due")
+        lines.append(f"    if due_{n} >= now and due_{n} - now - tolerance_{n} > ROUNDED:")
+        lines.append("        return False")
+        if shared[n]:
+            # Others hear of the first since they last did by the long way.
+            lines.append(f"    if not debt_{n}.new:")
+            lines.append("        return False")
+    for n in each:
+        lines.append(f"    debt_{n}.due = (now if due_{n} < now else due_{n}) + interval_{n}")
+        if shared[n]:
+            lines.append(f"    debt_{n}.new += 1")
+    lines.append(f"    {', '.join(f'place_{n}' for n in range(places))}, = places")
+    lines += [f"    place_{n}.passed += 1.0" for n in range(places)]
+    lines.append("    return True")
+    names: dict[str, Any] = {"ROUNDED": ROUNDED}
+    exec(compile("\n".join(lines), "<standing rate limits>", "exec"), names)
+    return names.pop("pay")

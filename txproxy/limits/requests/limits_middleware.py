@@ -16,7 +16,8 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
-from txproxy.limits.requests.known_debts import short_way, values_compared
+from txproxy.limits.requests.gcra import Debt, Gcra
+from txproxy.limits.requests.known_debts import StandingDebts, short_way, values_compared
 from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
 from txproxy.limits.requests.limiter import Limiter, refusal
 from txproxy.wire.message import RequestHead
@@ -40,13 +41,13 @@ class Checks:
     ``passed`` were let through by all of them on the short way (:mod:`txproxy.limits.requests.known_debts`).
     """
 
-    __slots__ = ("passed", "_limits", "_places", "_clock", "_by", "_compared", "_tells", "__weakref__")
+    __slots__ = ("passed", "_limits", "_places", "clock", "_by", "_compared", "_tells", "__weakref__")
 
     def __init__(self, limits: Iterable[AnyLimiter], place: LimitPlace, clock: Any) -> None:
         # To add to a float takes half as long as to a whole number.
         self.passed = 0.0
         self._limits: tuple[tuple[Callable[[Hashable, float], float], KeyOf, bool, Limiter], ...] = ()
-        self._clock = clock
+        self.clock = clock
         limits = tuple(limits)
         self._places = tuple(
             (one, key_of(one.config.by, place)) for one in limits if isinstance(one, ConcurrencyLimiter)
@@ -70,7 +71,11 @@ class Checks:
 
     def within(self, handler: Handler, client_of: ClientOf | None = None) -> Handler:
         """``handler``, for requests that may go on; ``client_of`` says first whom they are from."""
-        limited: Handler = self._limiting(self._entered(handler))
+        around: Any = self._limiting(self._entered(handler))
+        if client_of is None and self._limits and not self._places and not self._tells:
+            # See txproxy.interfaces.middleware.tolls_of.
+            around.toll = self, handler
+        limited: Handler = around
         if client_of is None:
             return limited
         known = client_of
@@ -90,11 +95,11 @@ class Checks:
 
     def ask(self, handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
         """The same by the long way, of which nothing is kept."""
-        return self._ask(self._entered(handler), request, context, self._clock.seconds(), keeps=False)
+        return self._ask(self._entered(handler), request, context, self.clock.seconds(), keeps=False)
 
     def _entered(self, handler: Handler) -> Handler:
         # Who is too soon takes no place.
-        return Entering(self._places, self._clock, handler) if self._places else handler
+        return Entering(self._places, self.clock, handler) if self._places else handler
 
     def _limiting(self, handler: Handler | None) -> Any:
         """What asks the rates, before the ``handler``, or before one that is given with each request."""
@@ -105,11 +110,11 @@ class Checks:
         if self._tells:
             return anew if handler is None else partial(anew, handler)
         rates = [limit.rate for _, _, _, limit in self._limits]
-        names = {"anew": anew, "go_on": self._go_on, "seconds": self._clock.seconds}
+        names = {"anew": anew, "go_on": self._go_on, "seconds": self.clock.seconds}
         return short_way(self, rates, self._by, names if handler is None else {"handler": handler, **names})
 
     def _ask_anew(self, keeps: bool, handler: Handler, request: RequestHead, context: RequestContext) -> Decision:
-        return self._ask(handler, request, context, self._clock.seconds(), keeps=keeps)
+        return self._ask(handler, request, context, self.clock.seconds(), keeps=keeps)
 
     def _go_on(
         self, handler: Handler, request: RequestHead, context: RequestContext, now: float, first: int
@@ -161,6 +166,31 @@ class Checks:
         kept[_LOOKED_UP] = looked_up + (before is not None)
         kept[self] = known
 
+    def debts_of(self, request: RequestHead, context: RequestContext) -> tuple[tuple[Debt, Gcra], ...] | None:
+        """What each request owes, and at which rate, that is counted as this one is; None if it is not at hand."""
+        kept = context.connection.debts
+        known = kept.get(self) if kept is not None else None
+        values = self._compared(request, context)
+        if known is None or known[: len(values)] != values:
+            return None
+        rates = (limit.rate for _, _, _, limit in self._limits)
+        return tuple(zip(known[len(values) :], rates, strict=True))
+
+    def standing(self, places: Sequence[Checks], request: RequestHead, context: RequestContext) -> StandingDebts | None:
+        """What requests like this one owe at all of these ``places``, of which this is one; None if that is not at
+        hand.
+        """
+        found: list[tuple[Debt, Gcra]] = []
+        for place in places:
+            debts = place.debts_of(request, context)
+            if debts is None or place.clock is not self.clock:
+                return None
+            found += debts
+        if len({id(debt) for debt, _ in found}) < len(found):
+            # It takes of the same twice, and the second has to see what the first has left.
+            return None
+        return StandingDebts(places, found, self.clock.seconds)
+
     def _stopped(
         self,
         handler: Handler,
@@ -195,7 +225,7 @@ class Checks:
             return handler(request, context)
         # The client may leave meanwhile.
         waiting: Any = Deferred(lambda _: timer.cancel())
-        timer = self._clock.callLater(longest, waiting.callback, None)
+        timer = self.clock.callLater(longest, waiting.callback, None)
         decision: Decision = waiting.addCallback(lambda _: handler(request, context))
         return decision
 

@@ -138,8 +138,15 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     head = standing.head_for(request)
     if head is None:
         return False
+    tolls = standing.tolls
+    if tolls is not None and not tolls.pay():
+        # It is for them to say what becomes of it, and of those like it from now on.
+        connection.standing = None
+        return False
     upstream = standing.take()
     if upstream is None:
+        if tolls is not None:
+            tolls.pay_back()
         return False
     stream.exchange = exchange = StandingExchange()
     exchange.services = services

@@ -35,7 +35,8 @@ class StandingToPool:
     """
 
     __slots__ = (
-        "of", "authority", "rule", "lines", "_action", "_pool", "_asked", "_any_path", "_served", "_certificates",
+        "of", "authority", "rule", "lines", "tolls", "_action", "_pool", "_asked", "_any_path", "_served",
+        "_certificates",
     )  # fmt: skip
 
     def __init__(
@@ -46,11 +47,13 @@ class StandingToPool:
         rule: str,
         any_path: bool,
         served: Certificates | None,
+        tolls: Any = None,
     ) -> None:
         self.of: Headers = request.headers
         self.authority = request.authority
         self.rule = rule
         self.lines: dict[Any, Any] = {}
+        self.tolls = tolls
         self._action = action
         self._pool = action.pool
         self._asked = asked

@@ -18,13 +18,13 @@ class WrappedAction:
     def __init__(self, action: Action, middleware: Any) -> None:
         self.takes_connect = action.takes_connect
         self.pools: tuple[Pool, ...] = action.pools
-        self._action = action
+        self.action = action
         self._middleware = (middleware,)
         self._scope = action.pools[0].name if action.pools else ""
         self.plan: Handler = around(action.plan, self._middleware, self._scope)
 
     def attach(self, services: Services) -> None:
         """See :class:`Action`."""
-        self._action.attach(services)
+        self.action.attach(services)
         # What an action does may be another thing from now on: one that a cache stands before.
-        self.plan = around(self._action.plan, self._middleware, self._scope, services)
+        self.plan = around(self.action.plan, self._middleware, self._scope, services)
