@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
+from weakref import ref
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
@@ -138,20 +139,34 @@ def around(handler: Handler, middleware: Iterable[Any], scope: str = "", service
     return handler
 
 
+class Toll:
+    """What the handler ``by`` has as its attribute ``toll``: whom it ``asks`` whether a request may go on, and the
+    ``handler`` that it stands around.
+    """
+
+    __slots__ = ("asks", "handler", "by")
+
+    def __init__(self, asks: Any, handler: Handler, by: Any) -> None:
+        self.asks = asks
+        self.handler = handler
+        # It has this, and there is to be no circle.
+        self.by = ref(by)
+
+
 def tolls_of(handler: Handler, innermost: Handler) -> tuple[Any, ...] | None:
     """What stands around the ``innermost`` handler and makes up ``handler``, the outermost first, where all of it only
     asks whether a request may go on, and lets it go on as it is then; None where anything else is there.
 
-    Who does no more says so by the attribute ``toll`` of its handler: what it asks, and the handler that it stands
-    around.
+    Who does no more says so by the attribute ``toll`` of its handler, a :class:`Toll`. That of another one, which
+    ``functools.wraps`` gives to what is around it, says nothing.
     """
     found: list[Any] = []
     while handler != innermost:
         toll = getattr(handler, "toll", None)
-        if toll is None:
+        if type(toll) is not Toll or toll.by() is not handler:
             return None
-        asked, handler = toll
-        found.append(asked)
+        found.append(toll.asks)
+        handler = toll.handler
     return tuple(found)
 
 

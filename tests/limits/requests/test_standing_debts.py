@@ -1,6 +1,7 @@
 """Limits of requests that are like one before on their connection, beside the same limits asked each time."""
 
 import random
+from functools import wraps
 
 import pytest
 from twisted.internet.task import Clock
@@ -160,9 +161,25 @@ def test_only_what_asks_and_lets_go_on_is_a_toll():
         def handle(self, request, context, proceed):
             return proceed(request, context)
 
+    class Alike:
+        """Its handler has all attributes of what it stands around."""
+
+        handle = None
+
+        def within(self, handler, scope, services):
+            return wraps(handler)(lambda request, context: handler(request, context))
+
+    class Named(Alike):
+        """Its handler has an attribute of that name."""
+
+        def within(self, handler, scope, services):
+            handler = super().within(handler, scope, services)
+            handler.toll = 5
+            return handler
+
     telling = LimitsMiddleware(limits(ratelimit_fields=True), clock)
     known = LimitsMiddleware(limits(), clock, None, lambda request, context: "192.0.2.7")
-    for more in (Other(), telling, known):
+    for more in (Other(), Alike(), Named(), telling, known):
         for both in ((more, around_it), (around_it, more)):
             assert tolls_of(around(handler, both), handler) is None
 

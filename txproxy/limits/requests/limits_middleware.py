@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware
+from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamMiddleware, Toll
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
 from txproxy.limits.requests.gcra import Debt, Gcra
@@ -74,7 +74,7 @@ class Checks:
         around: Any = self._limiting(self._entered(handler))
         if client_of is None and self._limits and not self._places and not self._tells:
             # See txproxy.interfaces.middleware.tolls_of.
-            around.toll = self, handler
+            around.toll = Toll(self, handler, around)
         limited: Handler = around
         if client_of is None:
             return limited
