@@ -80,6 +80,8 @@ class ReverseMode:
         # which nobody else has anything to say
         self._repeating: tuple[Action, ...] = ()
         self._standing: dict[int, tuple[ToPool, tuple[Any, ...]]] = {}
+        # what stands around this where it is served: nobody knows here at which of several places a request has come
+        self._tolls: set[tuple[Any, ...]] = set()
         self.pools = tuple(dict.fromkeys(pool for one in actions for pool in one.pools))
 
     def attach(self, services: Services) -> None:
@@ -87,9 +89,11 @@ class ReverseMode:
         for action in self._actions:
             action.attach(services)
         by_chance = self.routes is not None and self.routes.by_chance
+        self._standing = {}
+        self._tolls.add(services.tolls)
         if not self._tells and not by_chance:
             self._repeating = tuple(one for one in self._actions if getattr(one, "repeats", False))
-            if self._tls is None or hasattr(self._tls, "certificates"):
+            if len(self._tolls) == 1 and (self._tls is None or hasattr(self._tls, "certificates")):
                 self._standing = {id(one): stands for one in self._actions if (stands := _stands(one, services))}
 
     @property

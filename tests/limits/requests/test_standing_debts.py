@@ -142,12 +142,37 @@ def test_who_does_not_go_on_has_not_paid(shared):
     assert len(asked) > 20 and short.standing == 0
 
 
+@pytest.mark.parametrize("limited_last", [False, True])
+def test_one_mode_at_two_places_asks_the_limits_of_each(limited_last):
+    def build(reactor):
+        reactor.advance(100.0)
+        mode = ReverseMode(ToPool(Pool(["http://10.0.0.1"])))
+        middleware = (LimitsMiddleware(limits(rate="1/m:burst=4"), reactor),)
+        made = [
+            ReverseProxyFactory(mode, middleware=around_it, reactor=reactor)
+            for around_it in ([(), middleware] if limited_last else [middleware, (), ()])
+        ]
+        return made[1 if limited_last else 0]
+
+    proxy = ProxyInMemory(build)
+    client = proxy.connect()
+    answers = []
+    for _ in range(6):
+        client.send(REQUESTS[0])
+        for upstream in proxy.network.connections:
+            if upstream.take():
+                upstream.send(OK)
+        answers.append(client.take()[9:12])
+    assert answers == [b"200"] * 4 + [b"429"] * 2
+    proxy.close()
+
+
 def handler(request, context):
     return "on"
 
 
-def limits(by=("client",), **more):
-    return [Limiter(RequestLimit(name="a", rate=parse_rate("1/s"), by=by, **more), 5)]
+def limits(by=("client",), rate="1/s", **more):
+    return [Limiter(RequestLimit(name="a", rate=parse_rate(rate), by=by, **more), 5)]
 
 
 def test_only_what_asks_and_lets_go_on_is_a_toll():
