@@ -152,7 +152,8 @@ class ReverseMode:
         """A request has come that is like the one before: others may be so as well, and go the same way."""
         connection = context.connection
         to_pool, places = self._standing.get(id(action), _NOBODY)
-        if to_pool is None or told.by is not to_pool:
+        if to_pool is None or told.by is not to_pool or not to_pool.stands:
+            # It may be another mode's as well, which has a cache before it.
             return
         if not told.stands_for(head, context.lines) or (
             connection.standing is not None and connection.standing.holds_for(head)
