@@ -1,7 +1,7 @@
 """A place at an upstream that is only lent."""
 
 from txproxy.errors import UpstreamClosed
-from txproxy.upstreams.loan import Loan
+from txproxy.upstreams.waiting.loan import Loan, Loans
 
 
 class Upstream:
@@ -55,3 +55,14 @@ def test_who_is_slow_is_told_that_others_wait():
     assert fault.status == 408 and "others wait" in fault.detail
     # The end of the exchange is what gives the place back.
     assert not upstream.told and list(lent) == [loan]
+
+
+def test_the_first_place_that_is_of_use_is_taken_back_and_no_other():
+    upstreams, exchanges, loans = [Upstream() for _ in range(4)], [Exchange() for _ in range(4)], Loans()
+    for upstream, exchange in zip(upstreams, exchanges, strict=True):
+        loans.lend(upstream, exchange)
+    exchanges[1].body_late = False
+    loans.call_in((upstreams[0],))
+    assert [len(exchange.faults) for exchange in exchanges] == [0, 0, 1, 0]
+    # The one whose body has come after all has its place for good; the end of the other is what gives it back.
+    assert len(loans) == 3

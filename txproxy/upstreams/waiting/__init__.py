@@ -1,0 +1,1 @@
+"""Requests that wait until an upstream has room, and places that are only lent while nobody does."""
