@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route, Routes
+from txproxy.reverse.routing.route import Route
+from txproxy.reverse.routing.routes import Routes
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

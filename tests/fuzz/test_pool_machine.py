@@ -19,7 +19,7 @@ from txproxy.reverse.actions.treatments import Treated, Treatment, TunnelTo
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.balancing.strategies import NAMES, strategy_from

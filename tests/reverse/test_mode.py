@@ -7,7 +7,7 @@ from txproxy.errors import ConfigError, ConnectionRefused, ConnectTimeout, TlsEr
 from txproxy.reverse.actions.treatments import Respond
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings

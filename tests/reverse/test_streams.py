@@ -6,7 +6,7 @@ from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.reverse.actions.treatments import TunnelTo
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
     from txproxy.reverse.rewriting.strict_transport import Hsts
     from txproxy.reverse.routing.matches import Match
-    from txproxy.reverse.routing.routes import Route, by_client_ip
+    from txproxy.reverse.routing.route import Route, by_client_ip
     from txproxy.reverse.web_resource import ReverseProxyResource
     from txproxy.wire.forwarding import via_entry
 else:
@@ -45,7 +45,7 @@ else:
             "txproxy.reverse.rewriting.by_status": ["StatusChanges"],
             "txproxy.reverse.rewriting.strict_transport": ["Hsts"],
             "txproxy.reverse.routing.matches": ["Match"],
-            "txproxy.reverse.routing.routes": ["Route", "by_client_ip"],
+            "txproxy.reverse.routing.route": ["Route", "by_client_ip"],
             "txproxy.reverse.web_resource": ["ReverseProxyResource"],
             "txproxy.wire.forwarding": ["via_entry"],
         },

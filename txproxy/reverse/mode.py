@@ -25,7 +25,8 @@ from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.actions.wrapped_action import WrappedAction
 from txproxy.reverse.client_identity import Trust, peer_alone
 from txproxy.reverse.routing.matches import host_of
-from txproxy.reverse.routing.routes import Route, Routes, Sticky
+from txproxy.reverse.routing.route import Route, Sticky
+from txproxy.reverse.routing.routes import Routes
 from txproxy.tls.client_certificates import NO_CERTIFICATE_LINES, peer_certificate
 from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.pool import Pool

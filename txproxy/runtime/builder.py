@@ -33,7 +33,7 @@ from txproxy.proxy.services import Observer
 from txproxy.proxy.shared_places import SharedPlaces
 from txproxy.reverse.actions.treatments import Action
 from txproxy.reverse.mode import ReverseProxyFactory
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.runtime.live.accounts import make_allotments, make_audits
 from txproxy.runtime.live.live_limits import LiveLimits
 from txproxy.runtime.live.live_logins import LiveLogins, login_of

@@ -14,7 +14,7 @@ from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Action, Treated, Treatment
 from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
-from txproxy.reverse.routing.routes import Route, by_client_ip
+from txproxy.reverse.routing.route import Route, by_client_ip
 from txproxy.runtime.live.live_pools import LivePool
 from txproxy.tls.listener_contexts import ServerTls
 from txproxy.upstreams.pool import Pool

@@ -9,7 +9,7 @@ from tests.proxy.caching.caching_proxy import Got, get, got
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.reverse import ReverseMode, ToPool
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 
 FRESH = {"cache_control": "max-age=60"}
 

@@ -5,7 +5,7 @@ import pytest
 from txproxy import ReverseProxyFactory
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 
 

@@ -9,7 +9,7 @@ from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.balancing.strategies import RoundRobin
 

@@ -13,7 +13,7 @@ from txproxy.reverse.client_identity import Trust
 from txproxy.reverse.mode import ReverseMode
 from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.forwarding import via_entry
 

@@ -5,7 +5,8 @@ import pytest
 from txproxy.errors import ConfigError
 from txproxy.reverse.routing.file_condition import FileIn
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route, Routes
+from txproxy.reverse.routing.route import Route
+from txproxy.reverse.routing.routes import Routes
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead

@@ -1,35 +1,17 @@
 """Which route is taken, and why the others are not."""
 
-from collections import Counter
 from itertools import cycle
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.reverse.routing.tables import CLIENT, request, routes, shares, taken
 from txproxy.errors import ConfigError, RequestError
 from txproxy.matching.paths import readings
 from txproxy.reverse.routing.matches import Match, host_of
-from txproxy.reverse.routing.routes import Route, Routes, by_client_ip
-from txproxy.testing import context_of
-from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead
-
-CLIENT = context_of("192.0.2.7")
-
-
-def request(target="/", host="a.example", method="GET", fields=()):
-    return RequestHead(method.encode(), target.encode(), Headers(fields), authority=host.encode())
-
-
-def routes(*matches, **options):
-    """Routes named by their number."""
-    return Routes([Route(str(number), match, None) for number, match in enumerate(matches)], **options)
-
-
-def taken(table, *args, **kwargs):
-    found = table.find(request(*args, **kwargs), CLIENT)
-    return found and found.name
+from txproxy.reverse.routing.route import Route
+from txproxy.reverse.routing.routes import Routes
 
 
 def test_no_routes_find_nothing():
@@ -124,71 +106,7 @@ def test_hosts_that_were_seen_are_remembered_only_if_they_are_short():
     assert info.currsize <= 1024 and info.misses == 1500
 
 
-# -- paths
-
-
-def test_an_exact_path_comes_before_the_longest_prefix_before_an_expression_before_any():
-    table = routes(Match(), Match(path="~/a.*"), Match(path="/a"), Match(path="/a/b"), Match(path="=/a/b/c"))
-    found = [taken(table, path) for path in ("/a/b/c", "/a/b/c/d", "/a/b", "/a/x", "/a", "/ax", "/x")]
-    assert found == ["4", "3", "3", "2", "2", "1", "0"]
-
-
-def test_a_prefix_ends_where_a_segment_does():
-    table = routes(Match(path="/api"), Match(path="/only/"))
-    found = [
-        taken(table, path) for path in ("/api", "/api/", "/api/x", "/api?x", "/apix", "/only", "/only/", "/only/x")
-    ]
-    assert found == ["0", "0", "0", "0", None, None, "1", "1"]
-
-
-def test_a_prefix_with_a_slash_is_longer_than_the_one_without():
-    table = routes(Match(path="/api"), Match(path="/api/"))
-    assert [taken(table, path) for path in ("/api", "/api/", "/api/x")] == ["0", "1", "1"]
-
-
-def test_slashes_that_stand_together_are_one():
-    table = routes(Match(path="/a"), Match(path="/a/b"))
-    assert [taken(table, path) for path in ("/a//c", "/a//", "/a/b//c", "/a/b/c//")] == ["0", "0", "1", "1"]
-
-
-@pytest.mark.parametrize("path", ["/" * 8000, "/a" * 4000, "/admin" + "/.." * 2000, "/%2e%2e" * 1000])
-def test_long_paths_find_what_there_is(path):
-    assert taken(routes(Match(path="/other/x"), Match(path="/a/b"), Match()), path) == "2"
-
-
-def test_expressions_are_tried_in_the_order_written():
-    table = routes(Match(path="~/[a-c]/.*"), Match(path="~/a/x"), Match(path="~/d/x"), Match(path="~.*/x"))
-    assert [taken(table, path) for path in ("/a/x", "/d/x", "/e/x", "/e/y")] == ["0", "2", "3", None]
-
-
-@pytest.mark.parametrize(
-    ("expression", "path"),
-    [
-        ("/users/[0-9]+", "/users/7"),
-        (r"/my\.site/.*", "/my.site/x"),
-        ("/users/?", "/users"),
-        ("/users/*x", "/usersx"),
-        ("/users/{0,1}", "/users"),
-        ("/users/+x", "/users//x"),
-        ("/users?/x", "/user/x"),
-        ("/users/x|/y", "/y"),
-        ("/a.b/x", "/azb/x"),
-        ("(?i)/users/x", "/USERS/X"),
-        ("(?:/users)?/x", "/x"),
-        ("/users(?:/x)?", "/users"),
-        (".*/x", "/users/x"),
-    ],
-)
-def test_an_expression_is_found_however_it_begins(expression, path):
-    # The others make an index by the first segment worth asking.
-    table = routes(Match(path="~/users/y"), Match(path="~/other/.*"), Match(path="~" + expression))
-    assert taken(table, path) == "2"
-
-
-def test_the_query_is_no_part_of_the_path():
-    table = routes(Match(path="=/x"), Match(path="/y"), Match(path="~/z"))
-    assert [taken(table, path) for path in ("/x?/y", "/y?", "/z?a=b?c")] == ["0", "1", "2"]
-    assert taken(table, "/?/../x") is None
+# -- readings of a path
 
 
 @pytest.mark.parametrize(
@@ -284,195 +202,6 @@ def test_routes_that_share_by_weight_are_one_for_all_readings():
 def test_the_asterisk_is_for_routes_of_any_path():
     table = routes(Match(path="/x"), Match(path="~/.*"), Match(path="/"))
     assert taken(table, "*", method="OPTIONS") == "2"
-
-
-# -- conditions
-
-
-def test_more_conditions_come_first_and_then_the_order_written():
-    table = routes(
-        Match(path="/x"),
-        Match(path="/x", methods="GET"),
-        Match(path="/x", headers={"x-a": True}),
-        Match(path="/x", methods="GET", headers={"x-a": True}),
-        Match(path="/x", headers={"x-a": True, "x-b": True, "x-c": "1"}),
-    )
-    a, b, c = (b"X-A", b"1"), (b"X-B", b"1"), (b"X-C", b"1")
-    assert taken(table, "/x", method="PUT") == "0"
-    assert taken(table, "/x") == "1"
-    assert taken(table, "/x", method="PUT", fields=[a]) == "2"
-    assert taken(table, "/x", fields=[a]) == "3"
-    assert taken(table, "/x", fields=[a, b, c]) == "4"
-
-
-def test_where_conditions_fail_the_next_less_specific_is_asked():
-    table = routes(
-        Match("a.example", "=/x/y", methods="PUT"),
-        Match("a.example", "/x/y", methods="PUT"),
-        Match("a.example", "/x/", methods="PUT"),
-        Match("a.example", "/x", methods="PUT"),
-        Match("a.example", "~.*", methods="PUT"),
-        Match("a.example", methods="PUT"),
-        Match("*.example", methods="PUT"),
-        Match(),
-    )
-    assert taken(table, "/x/y") == "7"
-    assert taken(table, "/x/y", method="PUT") == "0"
-
-
-def test_query_and_client_conditions():
-    table = routes(Match(), Match(query={"beta": "1"}), Match(clients=["10.0.0.0/8"]))
-    assert taken(table, "/?beta=1") == "1"
-    assert table.find(request(), context_of("10.1.1.1")).name == "2"
-    assert taken(table, "/?beta=2") == "0"
-
-
-# -- weights
-
-
-def shares(*weights, **options):
-    return routes(*(Match("a.example", weight=weight) for weight in weights), **options)
-
-
-def test_routes_that_match_the_same_share_by_weight():
-    points = cycle(number / 100 for number in range(100))
-    table = shares(90, 0, 10, random=lambda: next(points))
-    assert Counter(taken(table) for _ in range(200)) == {"0": 180, "2": 20}
-
-
-@pytest.mark.parametrize(("point", "name"), [(0.0, "1"), (0.4999, "1"), (0.5, "2"), (1 - 2**-53, "2")])
-def test_the_ends_of_a_share(point, name):
-    assert taken(shares(0, 5, 5, 0, random=lambda: point)) == name
-
-
-def test_what_is_the_same_does_not_depend_on_how_it_is_written():
-    points = cycle([0.1, 0.9])
-    table = routes(
-        Match(["a.example", "b.example"], methods=["GET", "PUT"], headers={"x": True, "y": "1"}, weight=1),
-        Match(["B.example.", "A.example"], methods=["PUT", "GET"], headers={"Y": "1", "X": True}, weight=1),
-        random=lambda: next(points),
-    )
-    fields = [(b"X", b""), (b"Y", b"1")]
-    assert [
-        taken(table, host=host, fields=fields) for host in ("a.example", "a.example", "b.example", "b.example")
-    ] == [
-        "0",
-        "1",
-        "0",
-        "1",
-    ]
-
-
-def test_a_share_is_only_where_both_are():
-    table = routes(Match(["a.example", "b.example"], weight=1), Match("a.example", weight=1), random=lambda: 0.9)
-    assert [taken(table, host=host) for host in ("a.example", "b.example")] == ["1", "0"]
-
-
-def test_sticky_shares_keep_a_client_and_are_near_their_weights():
-    table = shares(90, 10, sticky=by_client_ip)
-    clients = [context_of(f"10.0.{number >> 8}.{number & 255}") for number in range(20000)]
-    first = [table.find(request(), client).name for client in clients]
-    assert [table.find(request(), client).name for client in clients] == first
-    # 2000 are due; the hash is no other tomorrow, and 200 is more than four times the standard deviation
-    assert abs(first.count("1") - 2000) < 200
-
-
-def test_a_share_that_grows_keeps_its_clients():
-    clients = [context_of(f"10.0.0.{number}") for number in range(256)]
-
-    def canaries(*weights):
-        table = shares(*weights, sticky=by_client_ip)
-        return {client for client in clients if table.find(request(), client).name == "1"}
-
-    assert canaries(95, 5) < canaries(80, 20) < canaries(10, 90)
-
-
-# -- routes that make no sense
-
-
-def refusal(*matches, names=None):
-    with pytest.raises(ConfigError) as caught:
-        Routes([Route(name, match, None) for name, match in zip(names or "abcdefgh", matches, strict=False)])
-    return str(caught.value)
-
-
-def test_names_are_unique():
-    assert refusal(Match("a"), Match("b"), Match("c"), names=["x", "y", "x"]) == (
-        "route 'x' is there 2 times; accepted is a name of its own for each"
-    )
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (Match(), Match()),
-        (Match(), Match(path="/")),
-        (Match("a.example", "/x"), Match("A.example.", "/%78")),
-        (Match(["a.example", "b.example"]), Match("b.example")),
-        (Match(methods=["GET", "PUT"]), Match(methods=["PUT", "GET"])),
-        (Match(methods=["GET", "PUT"]), Match(methods=["GET"])),
-        (Match(headers={"x": True}), Match(headers={"X": "1"})),
-        (Match(clients="10.0.0.0/8"), Match(clients="10.1.0.0/16")),
-        (Match(path="~/a"), Match(path="~/a")),
-        (Match(methods="GET", headers={"x": True}), Match(methods="GET", headers={"x": "~a"})),
-        (Match(query={"a": True}), Match(query={"a": "1"})),
-    ],
-)
-def test_a_route_that_can_never_be_taken_is_refused(first, second):
-    assert refusal(first, second) == (
-        "route 'b' can never be taken: 'a' matches all that it does, and comes first; accepted is another match, or a "
-        "weight for each"
-    )
-
-
-def test_two_patterns_for_the_same_hosts_cannot_both_be_taken():
-    assert "'b' can never be taken" in refusal(Match(".a.example"), Match("*.a.example"))
-    assert "'b' can never be taken" in refusal(Match(".a.example"), Match(".A.example."))
-
-
-def test_a_route_is_shadowed_if_each_of_its_hosts_is():
-    said = refusal(Match("a.example"), Match("b.example"), Match(["a.example", "b.example"]))
-    assert said.startswith("route 'c' can never be taken: 'a' matches all")
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (Match("a.example"), Match(["a.example", "b.example"])),
-        (Match(methods="GET"), Match(methods=["GET", "PUT"])),
-        (Match(headers={"x": "1"}), Match(headers={"x": True})),
-        (Match(), Match(methods="GET")),
-        (Match(path="/a"), Match(path="/a/")),
-        (Match(path="/a"), Match(path="=/a")),
-        (Match(path="~/a"), Match(path="~/a", methods="GET")),
-        (Match("*.example"), Match("a.example")),
-        (Match(headers={"x": True}), Match(query={"x": True})),
-    ],
-)
-def test_a_route_that_is_left_something_is_not(first, second):
-    assert len(routes(first, second).routes) == 2
-
-
-def test_a_share_needs_a_weight_for_each_and_one_above_zero():
-    assert refusal(Match(weight=1), Match()) == (
-        "routes 'a' and 'b' match the same, and not all have a weight; accepted is one for each"
-    )
-    assert refusal(Match(weight=0), Match(weight=0)) == (
-        "route 'a' and 'b': no weight is above 0, so that none can be taken; accepted is one that is"
-    )
-
-
-def test_a_share_can_be_shadowed():
-    said = refusal(Match(methods=["GET", "PUT"]), Match(methods="GET", weight=1), Match(methods="GET", weight=1))
-    assert [line.partition(":")[0] for line in said.splitlines()] == [
-        "route 'b' can never be taken",
-        "route 'c' can never be taken",
-    ]
-
-
-def test_all_faults_are_told_at_once():
-    said = refusal(Match("a"), Match("a"), Match("b", weight=0), Match("c"), names=["x", "y", "z", "x"])
-    assert len(said.splitlines()) == 3
 
 
 # -- explain

@@ -25,7 +25,8 @@ from txproxy.config.model import (
 from txproxy.config.toml.effects import see_shares
 from txproxy.config.toml.pool_tables import is_tcp
 from txproxy.errors import ConfigError, Finding, Path
-from txproxy.reverse.routing.routes import Route, Routes
+from txproxy.reverse.routing.route import Route
+from txproxy.reverse.routing.routes import Routes
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 # Where it is, the pool, and whether raw streams are to go there (None: either is well).

@@ -9,7 +9,8 @@ from txproxy.importers.nginx.locations.location_order import location_for, locat
 from txproxy.importers.nginx.syntax.blocks import Reader
 from txproxy.importers.nginx.syntax.nginx_scopes import Notes, Scope
 from txproxy.reverse.routing.matches import Match
-from txproxy.reverse.routing.routes import Route, Routes
+from txproxy.reverse.routing.route import Route
+from txproxy.reverse.routing.routes import Routes
 from txproxy.testing import context_of
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
