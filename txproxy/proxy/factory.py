@@ -13,7 +13,7 @@ from zope.interface import implementer
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
-from txproxy.interfaces.middleware import IMode, around, places, tolls_of
+from txproxy.interfaces.middleware import IMode, Places, around, places, tolls_of
 from txproxy.interfaces.record import Audit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
@@ -81,13 +81,7 @@ class ProxyFactory:
         )
         self.mode = mode
         found = places(middleware)
-        services.inner_middleware = found.within
-        self.handle = around(mode.plan, found.around)
-        # For these see txproxy.proxy.downstream.serving.ServingFactory.
-        tolls = tolls_of(self.handle, mode.plan) if not found.within else None
-        self.standing_for = self.handle if getattr(mode, "stands", False) and tolls is not None else None
-        services.tolls = tolls or ()
-        self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
+        self._compose(mode, found)
         self.http2 = http2
         self.h2c = h2c
         if h2c:
@@ -101,6 +95,17 @@ class ProxyFactory:
         if audit is not None:
             audit.open()
         self.admission: Admission[Client] = make_admission(limits, found.filters, reactor)
+
+    def _compose(self, mode: IMode, found: Places) -> None:
+        """Put around the ``mode``, and within it, what was ``found`` for that."""
+        services = self.services
+        services.inner_middleware = found.within
+        self.handle = around(mode.plan, found.around)
+        # For these see txproxy.proxy.downstream.serving.ServingFactory.
+        tolls = tolls_of(self.handle, mode.plan) if not found.within else None
+        self.standing_for = self.handle if getattr(mode, "stands", False) and tolls is not None else None
+        services.tolls = tolls or ()
+        self.repeats = all(getattr(one, "repeats", False) for one in (*found.around, mode))
 
     # -- what Twisted calls
 

@@ -81,17 +81,7 @@ class Services:
         self.streams = 0  # of clients that there are
         # who waits for connections that many share
         self.shared_dials = SharedDials(self.dial_alone, limits.upstream_concurrent_streams)
-        self.deadlines = deadlines = Deadlines(reactor)
-        self.header_limit = deadlines.limit(limits.header_timeout)
-        self.idle_limit = deadlines.limit(limits.idle_timeout)
-        self.response_limit = deadlines.limit(limits.response_timeout)
-        self.head_limit = deadlines.limit(head_grace(limits.header_timeout, limits.min_header_rate))
-        self.min_body_rate = limits.min_body_rate
-        self.min_response_rate = limits.response_rate
-        self.keep_limit = deadlines.limit(limits.keep_for)
-        self.gone_limit = deadlines.limit(GONE)
-        self.moment_limit = deadlines.limit(MOMENT)
-        self.linger_limit = deadlines.limit(limits.linger_timeout)
+        self._set_limits(reactor, limits)
         self.seconds: Callable[[], float] = reactor.seconds
         self.pipes = PipePool()
         self.turn_writes = TurnWrites.of(reactor)
@@ -111,6 +101,20 @@ class Services:
         # tells all of them: one that is alone hears it at once
         self.tell = self._momentary[0] if len(self._momentary) == len(observers) == 1 else self.exchange_finished
         self._date = (0, b"")
+
+    def _set_limits(self, reactor: Any, limits: Limits) -> None:
+        """How long each thing may take, and how slow it may be."""
+        self.deadlines = deadlines = Deadlines(reactor)
+        self.header_limit = deadlines.limit(limits.header_timeout)
+        self.idle_limit = deadlines.limit(limits.idle_timeout)
+        self.response_limit = deadlines.limit(limits.response_timeout)
+        self.head_limit = deadlines.limit(head_grace(limits.header_timeout, limits.min_header_rate))
+        self.min_body_rate = limits.min_body_rate
+        self.min_response_rate = limits.response_rate
+        self.keep_limit = deadlines.limit(limits.keep_for)
+        self.gone_limit = deadlines.limit(GONE)
+        self.moment_limit = deadlines.limit(MOMENT)
+        self.linger_limit = deadlines.limit(limits.linger_timeout)
 
     def http_date(self) -> bytes:
         """The time as Date has it (RFC 9110 section 5.6.7)."""

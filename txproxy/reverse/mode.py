@@ -21,7 +21,7 @@ from txproxy.proxy.services import Observer, Services
 from txproxy.reverse.actions.standing_to_pool import StandingToPool
 from txproxy.reverse.actions.to_pool import ToPool
 from txproxy.reverse.actions.told_before import ToldBefore
-from txproxy.reverse.actions.treatments import Action
+from txproxy.reverse.actions.treatments import Action, Treated, Treatment
 from txproxy.reverse.actions.wrapped_action import WrappedAction
 from txproxy.reverse.client_identity import Trust, peer_alone
 from txproxy.reverse.routing.matches import host_of
@@ -228,6 +228,23 @@ def _stands(action: Action, services: Services) -> tuple[ToPool, tuple[Any, ...]
     return (inner, (*services.tolls, *tolls)) if tolls is not None else None
 
 
+def mode_to(
+    pool: Pool,
+    host: str | None,
+    via: str | None,
+    trusted_proxies: Sequence[str],
+    sticky: str | None,
+    treatment: Treatment | None = None,
+) -> ReverseMode:
+    """Sends all requests to ``pool``, with a ``treatment``. For the others see :class:`ReverseProxyFactory`."""
+    entry = via_entry(via)
+    affinity = affinity_from(sticky, pool) if sticky is not None else None
+    to_pool = ToPool(pool, host=host, via=entry, affinity=affinity)
+    pool.check_as(host)
+    action = Treated(to_pool, treatment) if treatment is not None else to_pool
+    return ReverseMode(action, via=entry, trust=Trust(trusted_proxies) if trusted_proxies else None)
+
+
 class ReverseProxyFactory(ProxyFactory):
     """Protocols of a reverse proxy: ``endpoint.listen(ReverseProxyFactory(Pool([...])))``.
 
@@ -257,15 +274,7 @@ class ReverseProxyFactory(ProxyFactory):
         reactor: Any = None,
     ) -> None:
         if isinstance(target, Pool):
-            entry = via_entry(via)
-            affinity = affinity_from(sticky, target) if sticky is not None else None
-            to_pool = ToPool(target, host=host, via=entry, affinity=affinity)
-            target.check_as(host)
-            target = ReverseMode(
-                to_pool,
-                via=entry,
-                trust=Trust(trusted_proxies) if trusted_proxies else None,
-            )
+            target = mode_to(target, host, via, trusted_proxies, sticky)
         super().__init__(
             target,
             limits=limits,

@@ -26,15 +26,11 @@ from txproxy.proxy.limits import Limits
 from txproxy.proxy.tunnel import Tunnel
 from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.reverse.actions.to_pool import ToPool
-from txproxy.reverse.actions.treatments import Treated, Treatment
-from txproxy.reverse.client_identity import Trust
-from txproxy.reverse.mode import ReverseMode, ReverseProxyFactory
+from txproxy.reverse.actions.treatments import Treatment
+from txproxy.reverse.mode import ReverseProxyFactory, mode_to
 from txproxy.reverse.rewriting.response_mapping import WayBack
 from txproxy.reverse.web_resource_heads import MountedHead, below, head_of, to_slash
-from txproxy.upstreams.affinity import affinity_from
 from txproxy.upstreams.pool import Pool
-from txproxy.wire.forwarding import via_entry
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -346,16 +342,8 @@ class ReverseProxyResource(Resource, ProvidesResource):  # type: ignore[misc]
             except ConfigError as fault:
                 raise fault.at("path") from None
         self._path = path.rstrip(b"/")
-        entry = via_entry(via)
-        affinity = affinity_from(sticky, pool) if sticky is not None else None
-        to_pool = ToPool(pool, host=host, via=entry, affinity=affinity)
-        pool.check_as(host)
         map_back: Any = _MapBack(self._path)
-        mode = ReverseMode(
-            Treated(to_pool, Treatment(response=map_back)),
-            via=entry,
-            trust=Trust(trusted_proxies) if trusted_proxies else None,
-        )
+        mode = mode_to(pool, host, via, trusted_proxies, sticky, Treatment(response=map_back))
         self._factory = ReverseProxyFactory(mode, via=via, limits=limits, middleware=middleware, reactor=reactor)
         self._serves = False
         self._held: _Held = {}

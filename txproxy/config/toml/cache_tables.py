@@ -17,7 +17,7 @@ from txproxy.errors import ConfigError
 T = TypeVar("T")
 
 _NONE: Final = CacheSettings()
-# What a lone time is about: what is there, and what has gone, for good or for now.
+# What a lone time is about: what is there, and what is elsewhere, for good (301) or until it is back (302).
 USUAL_STATUSES: Final = ("200", "301", "302")
 
 
