@@ -31,6 +31,11 @@ def test_an_upgrade_is_offered_in_two_fields(connection: bytes) -> None:
     assert request((b"Connection", connection), (b"Upgrade", b"websocket")).upgrade == b"websocket"
 
 
+@pytest.mark.parametrize("protocols", [b"h3-like", b"IRC/6.9", b"https-ish", b"tlsish/1.0", b"connect-udp"])
+def test_other_names_are_other_protocols(protocols: bytes) -> None:
+    assert request((b"Connection", b"upgrade"), (b"Upgrade", protocols)).upgrade == protocols
+
+
 def test_an_upgrade_that_connection_does_not_name_is_none() -> None:
     assert request((b"Upgrade", b"websocket")).upgrade is None
     assert request((b"Connection", b"close"), (b"Upgrade", b"websocket")).upgrade is None
@@ -42,8 +47,14 @@ def test_an_upgrade_of_http_1_0_is_none() -> None:
     assert request((b"Connection", b"upgrade"), (b"Upgrade", b"websocket"), minor=0).upgrade is None
 
 
-@pytest.mark.parametrize("protocols", [b"h2c", b"H2C", b"websocket, h2c", b"h2c,websocket"])
-def test_an_upgrade_to_h2c_is_none(protocols: bytes) -> None:
+@pytest.mark.parametrize(
+    "protocols",
+    [
+        b"h2c", b"H2C", b"websocket, h2c", b"h2c,websocket", b"h2", b"h2c-14", b"HTTP/2.0", b"http/1.1",
+        b"websocket, HTTP/2", b"TLS/1.0", b"tls/1.2, HTTP/1.1", b"TLS",
+    ],
+)  # fmt: skip
+def test_an_upgrade_to_what_carries_requests_is_none(protocols: bytes) -> None:
     # Requests within would go past the proxy's rules.
     assert request((b"Connection", b"Upgrade, HTTP2-Settings"), (b"Upgrade", protocols)).upgrade is None
 

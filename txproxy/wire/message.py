@@ -4,6 +4,7 @@ pseudo-fields is an attribute here.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from txproxy.wire.headers import Headers
@@ -14,6 +15,9 @@ UNTIL_CLOSE: Final = -2
 
 # The versions of HTTP in which a message may have come, by their place here.
 VERSIONS: Final = (b"1.0", b"1.1", b"2.0")
+
+# Names of protocols (RFC 9110 section 16.7), those of drafts too, in which there may be requests of HTTP
+_HTTP_WITHIN: Final = re.compile(rb"h2c?(?:-[0-9]+)?|(?:http|tls)(?:/.*)?").fullmatch
 
 
 class RequestHead:
@@ -64,13 +68,14 @@ class RequestHead:
     def upgrade(self) -> bytes | None:
         """The protocols that the client offers to change to, if it does so validly (RFC 9110 section 7.8).
 
-        It may come with a body, which is complete before the other protocol begins. An offer of h2c is none: RFC 9113
-        section 3.1 has done away with it, and requests of HTTP/2 through a tunnel would go past each rule of the proxy.
+        It may come with a body, which is complete before the other protocol begins. An offer of what requests of HTTP
+        could follow in is none, as they would go past each rule of the proxy: h2c (RFC 9113 section 3.1 has done away
+        with it), another version of HTTP (RFC 9110 section 7.8), and TLS (RFC 2817), which is for the next hop alone.
         """
         headers = self.headers
         if b"upgrade" in headers.index and self.minor and b"upgrade" in headers.tokens(b"connection"):
             protocols = headers.tokens(b"upgrade")
-            if protocols and b"h2c" not in protocols:
+            if protocols and not any(map(_HTTP_WITHIN, protocols)):
                 return headers.index[b"upgrade"]
         return None
 
