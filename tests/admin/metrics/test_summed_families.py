@@ -71,3 +71,15 @@ def test_without_anybody_there_is_nothing_to_tell(read):
         read({})
     with pytest.raises(ApiFault, match="it does not answer"):
         read({A: LATE})
+
+
+def test_an_upstream_is_in_one_state_though_not_all_have_heard_of_it(read):
+    def in_state(state):
+        samples = [(int(one == state), {"state": one}) for one in ("healthy", "ejected")]
+        return [gauge("state", "State", samples, Together.FIRST)]
+
+    states = ['state{state="healthy"} 0', 'state{state="ejected"} 1']
+    assert read({A: in_state("ejected"), B: in_state("healthy")})[2:] == states
+    # A successor has come last, and is the first by its number.
+    read({B: in_state("healthy")})
+    assert read({NEW: in_state("ejected"), B: in_state("healthy")})[2:] == states

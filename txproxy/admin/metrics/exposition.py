@@ -20,6 +20,7 @@ class Together(Enum):
     SUM = "sum"
     MOST = "most"  # all have the same, or whoever has the most counts
     LEAST = "least"
+    FIRST = "first"  # all have the same, or will in a moment, and what one says fits together
     EACH = "each"  # each has its own, with a label that says whose it is
 
 

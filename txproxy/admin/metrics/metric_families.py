@@ -278,7 +278,8 @@ def _upstreams(view: ProxyView) -> Iterator[Family]:
         "txproxy_upstream_state",
         "Which of its states an upstream is in",
         [(int(one.state is state), {**labels, "state": state.value}) for labels, one in found for state in State],
-        _MOST,
+        # Of the largest of each state, an upstream of which not all have heard would be in two.
+        Together.FIRST,
     )
     yield gauge(
         "txproxy_pool_waiting",

@@ -16,6 +16,7 @@ _ADDED: Final[dict[Together, Callable[[float, float], float]]] = {
     Together.SUM: lambda one, other: one + other,
     Together.MOST: max,
     Together.LEAST: min,
+    Together.FIRST: lambda one, _: one,
 }
 
 
@@ -38,7 +39,9 @@ class SummedFamilies:
             self._ended = _summed([self._ended, counted])
         if not self._last:
             sound(answers)
-        alive = [[_named(family, name) for family in told] for name, told in self._last.items()]
+        # In the order of who answers, as for all other verbs: the first is the same for each.
+        told = [(name, self._last[name]) for name in answers if name in self._last]
+        alive = [[_named(family, name) for family in families] for name, families in told]
         workers = gauge("txproxy_workers", "Workers that serve, or finish what they have", [(len(alive), {})])
         # Workers begin at other times, and would count from there.
         return [workers, revision_family(self._revision()), *_summed([*alive, self._ended])]
