@@ -77,6 +77,21 @@ def test_a_place_is_taken_once():
             check_place(admin, ["8080", other])
 
 
+@pytest.mark.parametrize(
+    ("listen", "place"),
+    [
+        ("127.0.0.1:9090", ("127.0.0.1", 9090)),
+        ("[::1]:9090", ("::1", 9090)),
+        ("unix:/run/a.sock", None),
+        ("systemd:domain=UNIX:index=0", None),
+        ("127.0.0.1:0", None),
+    ],
+)
+def test_a_port_without_a_token_trusts_who_is_on_this_machine(listen, place):
+    assert AdminConfig(listen=listen).trusting == place
+    assert AdminConfig(listen=listen, token_file="token").trusting is None
+
+
 def test_a_token_is_watched(tmp_path):
     file = tmp_path / "admin.token"
     watched = WatchedToken(str(file))

@@ -129,3 +129,17 @@ def test_events_pass_through_a_listener_of_the_proxy_itself_and_do_not_hold_up_i
     assert list(kinds)[-2:] == [b"event: stage\n", b"event: status\n"]
     client.close()
     until(lambda: proxy.process.poll() is not None, "it ends")
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "0.0.0.0", "0x7f.1", "[::ffff:127.0.0.1]"])
+def test_clients_of_a_forward_proxy_do_not_reach_it(run_proxy, name):
+    port = free_port()
+    opened = ("--allow-port", "1-65535", "--allow-destination", "0.0.0.0/0", "--allow-destination", "localhost")
+    proxy = run_proxy("forward", "--admin", f"127.0.0.1:{port}", "--access-log", "none", *opened)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    assert ask(client, "/api/")[0] == 200
+    for asked in (f"GET http://{name}:{port}/api/ HTTP/1.1\r\nHost: a\r\n\r\n",
+                  f"CONNECT {name}:{port} HTTP/1.1\r\nHost: a\r\n\r\n"):  # fmt: skip
+        with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as connection:
+            connection.sendall(asked.encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")

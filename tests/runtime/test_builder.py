@@ -1,11 +1,14 @@
 """What a configuration comes to, and what a pool takes over from the one before it."""
 
+from contextlib import nullcontext
+
 import pytest
 from twisted.internet.task import Clock
 
 from tests.tls.authority import new_ca
 from txproxy.config.model import Config, ForwardListener
 from txproxy.config.toml.file import parse
+from txproxy.errors import DestinationProhibited
 from txproxy.forward.policy import ForwardPolicy
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
@@ -115,6 +118,27 @@ LISTENERS = """
     [pools.a]
     upstreams = ["http://127.0.0.1:8001"]
 """
+
+
+@pytest.mark.parametrize("closed", [True, False], ids=["no token", "a token"])
+def test_clients_of_a_forward_proxy_do_not_reach_its_admin_endpoint(tmp_path, closed):
+    (tmp_path / "token").write_text("0123456789abcdef")
+    token = "" if closed else f'token_file = "{tmp_path}/token"'
+    text = """
+        [[listeners]]
+        mode = "forward"
+        listen = "tcp:3128:interface=127.0.0.1"
+        allow_destinations = ["127.0.0.0/8", "localhost"]
+    """
+    clock = Clock()
+    before = assemble(parse(text, "edge.toml"), Observers(), around(clock))
+    admin = f'[admin]\nlisten = "127.0.0.1:9090"\n{token}\n'
+    after = assemble(parse(admin + text, "edge.toml"), Observers(), around(clock), before)
+    before.served[0].factory.forward.destinations.check("localhost", ["127.0.0.1"], 9090)
+    destinations = after.served[0].factory.forward.destinations
+    destinations.check("localhost", ["127.0.0.1"], 9091)
+    with pytest.raises(DestinationProhibited) if closed else nullcontext():
+        destinations.check("localhost", ["127.0.0.1"], 9090)
 
 
 def test_requests_of_all_modes_are_told_by_something_where_that_is_wanted():

@@ -64,6 +64,14 @@ class AdminConfig:
         return bound.interface or ("::1" if kind == "tcp6" else "127.0.0.1"), bound.port
 
     @property
+    def trusting(self) -> tuple[str, int] | None:
+        """The address and the port where whoever is on this machine may ask; None where a token is asked for, or there
+        is no such port.
+        """
+        place = self.place
+        return None if self.token_file is not None or isinstance(place, str) else place
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it is a port that only this machine reaches."""
         address = self.bound.interface

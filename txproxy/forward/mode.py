@@ -87,7 +87,7 @@ class ForwardMode:
         self._via = via_entry(policy.via, policy.via_mark)
         self._response_lines = (self._via.response_line,) if self._via is not None else ()
         self._via_of_kept = ViaOfKept(self._via.response_line) if self._via is not None else None
-        self.destinations = Destinations(policy.allow_destinations)
+        self.destinations = Destinations(policy.allow_destinations, policy.closed)
         self.parts = parts = parts or make_parts(policy, reactor)
         self.parents = parts.parents
         self._to_parents = self._make_to_parents()

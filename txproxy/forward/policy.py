@@ -98,6 +98,8 @@ class ForwardPolicy:
       without it, questions wait in ``ForwardMode.approvals``.
     - ``allow_destinations``: CIDRs and host names that may be reached though they are loopback, link-local, private or
       metadata addresses.
+    - ``closed``: an address of this machine and a port, such as those of an admin endpoint without a token, that nobody
+      reaches whatever is allowed.
     - ``bounds(client_ip, user, rule)``: what each may use (see :class:`txproxy.Allotments`).
     - ``agree_names``: tunnels have to be TLS for the host that they were asked for.
     - ``content``: types and sizes of responses that do not pass.
@@ -122,6 +124,7 @@ class ForwardPolicy:
     allow_clients: tuple[str, ...] = attrs.field(default=LOOPBACK_CLIENTS, converter=_strings)
     allow_ports: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
     allow_destinations: tuple[str, ...] = attrs.field(default=(), converter=_strings)
+    closed: tuple[str, int] | None = None
     allow_hosts: tuple[str, ...] | None = attrs.field(default=None, converter=attrs.converters.optional(_strings))
     deny_hosts: tuple[str, ...] = attrs.field(default=(), converter=_strings)
     filters: Filters | tuple[ListFile, ...] = attrs.field(default=(), converter=_lists)

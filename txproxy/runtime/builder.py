@@ -258,7 +258,7 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
         return *accounts, *(pools[name] for name in listener.pools)
     around = (telling_basis(assembly.config), assembly.cache.basis if assembly.cache is not None else ())
     if isinstance(listener, ForwardListener):
-        return *accounts, *around
+        return *accounts, *around, _closed(assembly.config)
     logins = [assembly.logins.basis(login_of(listener, route)) for route in (None, *routes)]
     names = [name for route in routes for name in route.pools]
     if listener.pool is not None:
@@ -266,9 +266,17 @@ def _needs(listener: AnyListener, assembly: Assembly) -> tuple[object, ...]:
     return *accounts, *around, routes, *logins, tuple(pools[name] for name in names)
 
 
+def _closed(config: Config) -> tuple[str, int] | None:
+    """What no client of a forward proxy reaches: its admin endpoint takes all who connect from this machine for people
+    of this machine.
+    """
+    return config.admin.trusting if config.admin is not None else None
+
+
 def _policy(listener: ForwardListener, assembly: Assembly) -> ForwardPolicy:
     """The policy of a listener, with what lives outside of it."""
-    more: dict[str, Any] = {}
+    closed = _closed(assembly.config)
+    more: dict[str, Any] = {"closed": closed} if closed is not None else {}
     allotments = assembly.allotments_of(listener)
     if allotments is not None:
         more |= {"bounds": allotments.bounds, "usage": allotments.used}

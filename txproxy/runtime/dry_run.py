@@ -218,9 +218,9 @@ class _RecordingDialer:
         """See :class:`txproxy.interfaces.IDialer`."""
         if self._destinations is not None:
             try:
-                self._destinations.check_named(address.host)
+                self._destinations.check_named(address.host, address.port if address.through is None else 0)
                 if address.through is None and address.pinned:
-                    self._destinations.check(address.host, address.pinned)
+                    self._destinations.check(address.host, address.pinned, address.port)
             except DestinationProhibited:
                 return fail()
         self.dialed.append(address)

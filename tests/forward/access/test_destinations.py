@@ -76,6 +76,23 @@ def test_a_name_with_good_and_bad_addresses_is_refused():
         Destinations().check("name.example", ["93.184.216.34", "10.0.0.1"])
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::", "64:ff9b::7f00:1"])
+@pytest.mark.parametrize("name", ["name.example", "intranet.example"])
+def test_what_is_closed_is_not_reached_by_what_is_allowed(name, address):
+    destinations = Destinations(["0.0.0.0/0", "::/0", "intranet.example"], ("127.0.0.1", 9090))
+    with pytest.raises(DestinationProhibited, match="admin endpoint"):
+        destinations.check(name, ["192.0.2.1", address], 9090)
+    destinations.check(name, [address], 9091)
+    destinations.check(name, [address])
+
+
+def test_what_is_closed_is_one_address_of_the_machine():
+    destinations = Destinations(["127.0.0.0/8", "::1"], ("::1", 9090))
+    destinations.check("a.example", ["127.0.0.1", "127.0.0.2"], 9090)
+    with pytest.raises(DestinationProhibited):
+        destinations.check_named("[::1]", 9090)
+
+
 def test_networks_and_names_can_be_opened():
     destinations = Destinations(["10.1.0.0/16", "127.0.0.1", "intranet.example", "*.lab.example"])
     destinations.check("x", ["10.1.2.3"])

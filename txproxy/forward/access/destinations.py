@@ -62,6 +62,8 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 _TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
+# Who connects to these reaches this machine.
+_UNSPECIFIED: Final = (ipaddress.IPv4Address(0), ipaddress.IPv6Address(0))
 
 
 def embedded(address: IPAddress) -> list[IPAddress]:
@@ -85,9 +87,13 @@ def embedded(address: IPAddress) -> list[IPAddress]:
 
 
 class Destinations:
-    """Which addresses are open: all public ones, and those that ``allow`` names (CIDRs, addresses, host names)."""
+    """Which addresses are open: all public ones, and those that ``allow`` names (CIDRs, addresses, host names).
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    ``closed`` is an address of this machine with a port, which nobody reaches through the proxy whatever is allowed:
+    who is let in there is let in because he is on this machine, as each client is that the proxy connects for.
+    """
+
+    def __init__(self, allow: Iterable[str] = (), closed: tuple[str, int] | None = None) -> None:
         networks: list[Network] = []
         names: list[HostPattern] = []
         for text in allow:
@@ -103,9 +109,17 @@ class Destinations:
         self._prohibited = Networks(PROHIBITED)
         self._allowed = Networks(networks)
         self._names = HostPatterns(names)
+        self._closed = closed
+        self._closed_addresses = frozenset({read_address(closed[0]), *_UNSPECIFIED} if closed is not None else ())
 
-    def check(self, host: str, addresses: Iterable[str]) -> None:
-        """``DestinationProhibited`` unless each address that ``host`` has may be reached."""
+    def check(self, host: str, addresses: Iterable[str], port: int = 0) -> None:
+        """``DestinationProhibited`` unless each address that ``host`` has may be reached, at this ``port`` (0 for any
+        that is not closed).
+        """
+        if self._closed is not None and port == self._closed[1]:
+            addresses = tuple(addresses)
+            if any(not self._closed_addresses.isdisjoint(embedded(read_address(text))) for text in addresses):
+                raise DestinationProhibited(f"{host} at port {port} is the proxy's own admin endpoint")
         if host in self._names:
             return
         for text in addresses:
@@ -113,15 +127,15 @@ class Destinations:
                 if self._prohibited.has(address) and not self._allowed.has(address):
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 
-    def check_named(self, host: str) -> None:
+    def check_named(self, host: str, port: int = 0) -> None:
         """``DestinationProhibited`` if ``host`` is an address, in any spelling, that may not be reached. What names
         stand for is not known here, but for localhost (RFC 6761 section 6.3).
         """
         name = normal_host(host)
         if is_literal(name):
-            self.check(name, [name])
+            self.check(name, [name], port)
         elif name == "localhost" or name.endswith(".localhost"):
-            self.check(name, ["127.0.0.1"])
+            self.check(name, ["127.0.0.1"], port)
 
 
 @implementer(IClientDialer)
@@ -155,7 +169,7 @@ class GuardedDialer:
             return connect_through(address, build, self._reactor, self._timeout, self._resolver)
         if is_literal(host):
             try:
-                self._destinations.check(host, [host])
+                self._destinations.check(host, [host], address.port)
             except DestinationProhibited:
                 return fail()
             return self._connect(plain_endpoint(self._reactor, address, self._timeout, self._resolver), address, build)
@@ -170,7 +184,7 @@ class GuardedDialer:
     def _resolved(
         self, found: list[Found], address: Address, build: Callable[[], IProtocol], began: float
     ) -> Deferred[IProtocol]:
-        self._destinations.check(address.host, [entry.host for entry in found])
+        self._destinations.check(address.host, [entry.host for entry in found], address.port)
         if address.bind:
             # From an address of one kind, those of the other cannot be reached.
             found = [entry for entry in found if (":" in entry.host) is (":" in address.bind)]
