@@ -104,9 +104,11 @@ class World:
         )
         self.factory.services.dialer = self
         self.upstreams, self.sockets = [], []
-        self.client, self.downstream = self._connect(
-            self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000)), kernel=16384
-        )
+        self.client, self.downstream = self.connect()
+
+    def connect(self):
+        """One more client: the test's end of its connection, and the protocol at the other."""
+        return self._connect(self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000)), kernel=16384)
 
     def dial(self, address, build):
         """See :class:`txproxy.interfaces.IDialer`."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.proxy.exchanges.test_exchange import POST, status
+from tests.net.sockets import World
+from tests.proxy.exchanges.test_exchange import GET, POST, status
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 
@@ -70,3 +71,28 @@ def test_a_client_that_takes_nothing_is_dropped_though_it_has_sent_all(proxy):
     client.send(POST[-2:])
     proxy.advance(78)
     assert client.closed and proxy.upstream.reset
+
+
+# More than the kernel and a transport hold for a client that takes nothing.
+LONG = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2710\r\n%b\r\n" % (b"x" * 10000) * 18 + b"0\r\n\r\n"
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_a_client_that_is_slow_at_last_holds_up_nobody_else():
+    world = World(Limits(keep_per_address=1))
+    slow, serves = world.connect()
+    slow.sendall(GET)
+    world.until(lambda: world.upstreams, "it is asked for")
+    world.hear(world.upstreams[0])
+    world.request(GET)
+    world.carry(world.upstreams[1], SHORT, world.client, len(SHORT))
+    # What has come of it within a turn goes out when the other connection is closed, to make room for this one.
+    world.upstreams[0].sendall(LONG)
+    while serves.exchange is not None:
+        world.reactor.read(patience=0.01)
+    assert serves.transport.producerPaused
+    world.turns()
+    del world.upstreams[1]
+    assert world.request(GET).startswith(b"GET /x ")
+    assert world.carry(world.upstreams[0], SHORT, world.client, len(SHORT)).endswith(b"ok")
+    world.close()

@@ -120,13 +120,13 @@ class UpstreamProtocol:
                         bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:
-                        self._response_over()
+                        self._response_over(exchange)
                         exchange.response_whole(event, body)
                         return
                     exchange.response_head(event)
                 else:
                     assert type(event) is EndOfMessage
-                    self._response_over()
+                    self._response_over(exchange)
                     exchange.response_end(event.trailers)
                     return
                 if self.exchange is not exchange:
@@ -343,7 +343,7 @@ class UpstreamProtocol:
         end = self.codec.next_event()
         if end is not None:
             assert type(end) is EndOfMessage
-            self._response_over()
+            self._response_over(exchange)
             exchange.response_end(end.trailers)
 
     def _end_passage(self) -> None:
@@ -353,7 +353,7 @@ class UpstreamProtocol:
 
     # -- the end of an exchange
 
-    def _response_over(self) -> None:
+    def _response_over(self, exchange: Exchange) -> None:
         self.exchange = None
         if self._passage is not None:
             self._end_passage()
@@ -367,10 +367,13 @@ class UpstreamProtocol:
             self.capacity = 1
             self.deadline = self.services.keep_limit.ahead
             surplus = self._kept_by.give_back(self)
-            if surplus is not None:
-                surplus.close()
+            if surplus is None:
+                return
         else:
-            self.close()
+            surplus = self
+        # What was gathered is written before one closes. That the client may be slow then is no matter of this one's.
+        exchange.upstream = None
+        surplus.close()
 
     def _ended(self, exchange: Exchange, clean: bool) -> None:
         """The connection ended within an exchange: the end of a body until close, or a fault."""
