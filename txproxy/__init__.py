@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from txproxy.lazy_imports import lazily
 
 __version__ = "0.2.0"
+
+# As in typing, which takes longer to load than all that stands here: the command is to be told of Ctrl-C by then.
+TYPE_CHECKING = False
 
 # A name is imported when it is asked for: the command says what it has to say at once, and takes Ctrl-C while the rest
 # is loaded.

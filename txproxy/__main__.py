@@ -1,6 +1,16 @@
-"""``python -m txproxy`` is the ``txproxy`` command."""
+"""``txproxy``, which is ``python -m txproxy`` as well."""
 
-from txproxy.cli.command import main
+from __future__ import annotations
+
+from txproxy.cli.starting.interrupts import InterruptedAtOnce
+
+
+def main() -> None:
+    """Load the command, and run it."""
+    with InterruptedAtOnce():
+        from txproxy.cli.command import main as run
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.logger import ILogObserver, Logger
 from twisted.python import usage
 
-from txproxy.cli.systemd_notify import SystemdNotify
+from txproxy.cli.starting.systemd_notify import SystemdNotify
 from txproxy.components.values import brief, hint
 from txproxy.errors import ConfigError, masked
 from txproxy.observe.log_destinations import STANDARD_OUTPUT

@@ -60,22 +60,6 @@ def test_a_wrong_call_is_one_line_and_exit_status_2(words, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        ([], "one FILE is needed; accepted is txproxy import FILE, or"),
-        (["a", "b"], "one FILE is needed; accepted is"),
-        (["--form", "nginx", "a"], "--form is no option here; accepted is"),
-        (["--from"], "--from: '' is no kind of file; accepted: squid, nginx\n"),
-        (["--from", "apache", "a"], "--from: 'apache' is no kind of file; accepted: squid, nginx\n"),
-    ],
-)
-def test_a_wrong_import_says_what_is_wrong_with_it(words, said, capsys):
-    with pytest.raises(SystemExit):
-        main(["import", *words])
-    assert capsys.readouterr().err.startswith(f"txproxy import: {said}")
-
-
-@pytest.mark.parametrize(
     ("word", "meant"), [("rverse", "reverse"), ("chekc", "check"), ("help", "--help"), ("version", "--version")]
 )
 def test_a_command_that_is_nearly_right_is_told(word, meant, capsys):

@@ -7,14 +7,14 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Final
 
 from txproxy.cli.arguments import wrong_call
 from txproxy.cli.reference.usage_text import MODES, brief_usage, usage
-from txproxy.errors import ConfigError
+from txproxy.cli.starting.interrupts import InterruptedAtOnce
 
 # Those that ask a running proxy, and print what it says.
 _ASKING: Final = ("cache", "ctl")
@@ -49,11 +49,8 @@ def _main(arguments: list[str] | None) -> None:
     elif first in _BRIEF and arguments[1:] in (["--help"], ["-h"]):
         sys.stdout.write(brief_usage(first))
         raise SystemExit(0)
-    elif first in _ASKING:
-        with _interrupted_at_once():
-            raise SystemExit(_COMMANDS[first](arguments[1:]))
     elif first in _COMMANDS:
-        raise SystemExit(_COMMANDS[first](arguments[1:]))
+        raise SystemExit(_run_command(first, arguments[1:]))
     elif first == "--version":
         from txproxy import __version__
 
@@ -67,20 +64,13 @@ def _main(arguments: list[str] | None) -> None:
         raise SystemExit(wrong_call("", f"{what}; accepted: {accepted}"))
 
 
-@contextmanager
-def _interrupted_at_once() -> Iterator[None]:
-    """Ctrl-C ends the process, as it does programs that say nothing of it. By itself Python looks whether there was a
-    signal before it waits for an answer, and waits in spite of one that comes just then.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _run_command(name: str, arguments: Sequence[str]) -> int:
+    with InterruptedAtOnce():
+        run: Callable[[Sequence[str]], int] = import_module(_COMMANDS[name]).run
+        if name in _ASKING:
+            return run(arguments)
+    # The others are told of Ctrl-C: what they have begun to write is not to be left half done.
+    return run(arguments)
 
 
 def _run_mode(arguments: list[str]) -> None:
@@ -90,116 +80,22 @@ def _run_mode(arguments: list[str]) -> None:
     # Most of what is made from here on stays, and the collector would look at it again and again. It is told of all at
     # once, and set to work, when the proxy serves.
     gc.disable()
-    from txproxy.cli.foreground import run
+    from txproxy.cli.starting.foreground import run
 
     run(arguments, own_reactor=hasattr(select, "epoll"))
 
 
-def _demo(arguments: Sequence[str]) -> int:
-    if arguments:
-        return wrong_call("demo", f"{' '.join(arguments)!r} is too much; accepted is nothing more")
-    from txproxy.cli import demo
-
-    if hasattr(select, "epoll"):
-        from txproxy.reactor import install
-
-        install()
-    return demo.run()
-
-
-def _check(arguments: Sequence[str]) -> int:
-    from txproxy.cli.files.check_command import run
-
-    return run(arguments)
-
-
-def _init(arguments: Sequence[str]) -> int:
-    from txproxy.cli.files.init_command import run
-
-    return run(arguments)
-
-
-def _fmt(arguments: Sequence[str]) -> int:
-    from txproxy.cli.files.fmt_command import run
-
-    return run(arguments)
-
-
-def _import(arguments: Sequence[str]) -> int:
-    from txproxy.importers.recognition import KINDS, translate_file
-
-    words, kind = list(arguments), None
-    if words[:1] == ["--from"]:
-        kind = "".join(words[1:2])
-        del words[:2]
-        if kind not in KINDS:
-            return wrong_call("import", f"--from: {kind!r} is no kind of file; accepted: {', '.join(KINDS)}")
-    option = next((word for word in words if word.startswith("-")), None)
-    if len(words) != 1 or option is not None:
-        what = f"{option} is no option here" if option is not None else "one FILE is needed"
-        usage = "accepted is txproxy import FILE, or txproxy import --from squid|nginx FILE"
-        return wrong_call("import", f"{what}; {usage}")
-    try:
-        translation = translate_file(words[0], kind)
-    except ConfigError as fault:
-        sys.stderr.write(f"{fault}\n")
-        return 1
-    sys.stdout.write(translation.toml)
-    sys.stdout.flush()
-    for note in translation.notes:
-        sys.stderr.write(f"{note}\n")
-    return 0
-
-
-def _explain(arguments: Sequence[str]) -> int:
-    from txproxy.cli.explain_command import run
-
-    return run(arguments)
-
-
-def _cache(arguments: Sequence[str]) -> int:
-    from txproxy.cli.cache_command import run
-
-    return run(arguments)
-
-
-def _ctl(arguments: Sequence[str]) -> int:
-    from txproxy.cli.ctl_command import run
-
-    return run(arguments)
-
-
-def _top(arguments: Sequence[str]) -> int:
-    from txproxy.cli.top_command import run
-
-    return run(arguments)
-
-
-def _docs(arguments: Sequence[str]) -> int:
-    from txproxy.cli.reference.docs_command import run
-
-    return run(arguments)
-
-
-def _completion(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1 or arguments[0] not in ("bash", "zsh", "fish"):
-        return wrong_call("completion", "accepted is txproxy completion bash, zsh or fish")
-    from txproxy.cli.reference.completion import completion
-
-    sys.stdout.write(completion(arguments[0]))
-    return 0
-
-
-_COMMANDS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
-    "init": _init,
-    "check": _check,
-    "fmt": _fmt,
-    "import": _import,
-    "explain": _explain,
-    "cache": _cache,
-    "ctl": _ctl,
-    "top": _top,
-    "docs": _docs,
-    "completion": _completion,
-    "demo": _demo,
+# the modules of which each has a ``run`` that takes the arguments and gives the exit status
+_COMMANDS: Final = {
+    "init": "txproxy.cli.files.init_command",
+    "check": "txproxy.cli.files.check_command",
+    "fmt": "txproxy.cli.files.fmt_command",
+    "import": "txproxy.cli.files.import_command",
+    "explain": "txproxy.cli.explain_command",
+    "cache": "txproxy.cli.cache_command",
+    "ctl": "txproxy.cli.ctl_command",
+    "top": "txproxy.cli.top_command",
+    "docs": "txproxy.cli.reference.docs_command",
+    "completion": "txproxy.cli.reference.completion",
+    "demo": "txproxy.cli.demo",
 }

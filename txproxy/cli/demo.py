@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet import endpoints
@@ -12,6 +14,7 @@ from twisted.internet.error import CannotListenError
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from txproxy.cli.arguments import wrong_call
 from txproxy.forward.mode import ForwardPolicy
 from txproxy.forward.proxy_factory import ForwardProxyFactory
 from txproxy.proxy.factory import ProxyFactory
@@ -76,8 +79,14 @@ async def _listen(reactor: Any, wished: int, factory: ProxyFactory) -> int:
     raise SystemExit(1)
 
 
-def run() -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run until Ctrl-C or SIGTERM; gives the exit status."""
+    if arguments:
+        return wrong_call("demo", f"{' '.join(arguments)!r} is too much; accepted is nothing more")
+    if hasattr(select, "epoll"):
+        from txproxy.reactor import install
+
+        install()
     from twisted.internet import reactor as running
 
     reactor: Any = running

@@ -6,7 +6,7 @@ import sys
 import pytest
 from twisted.python.usage import UsageError
 
-from txproxy.cli.foreground import ForegroundOptions
+from txproxy.cli.starting.foreground import ForegroundOptions
 from txproxy.tap import Options, makeService
 
 
@@ -36,7 +36,7 @@ def test_twisted_has_other_reactors():
 def test_no_plugin_of_another_package_is_imported():
     lines = (
         "import sys",
-        "from txproxy.cli.foreground import ForegroundOptions",
+        "from txproxy.cli.starting.foreground import ForegroundOptions",
         "ForegroundOptions().parseOptions(['--reactor=txproxy', 'txproxy', 'reverse', '--upstream', 'http://127.0.0.1:9'])",
         "from twisted.internet import reactor",
         "print(type(reactor).__name__, 'twisted.plugins' in sys.modules)",

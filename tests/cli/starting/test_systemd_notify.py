@@ -7,7 +7,7 @@ import time
 import pytest
 from twisted.internet.task import Clock
 
-from txproxy.cli.systemd_notify import SystemdNotify
+from txproxy.cli.starting.systemd_notify import SystemdNotify
 
 
 @pytest.fixture
