@@ -10,6 +10,7 @@ from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
 from txproxy.runtime.live.live_pools import LivePool
 from txproxy.upstreams.ejection import Breaker, Ejection
+from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
 
@@ -60,6 +61,26 @@ def test_who_was_ejected_stays_out_for_as_long_and_is_then_tried():
     new = LivePool(other, b"k" * 32)
     new.follow(after, clock)
     assert new.pool.upstreams[0].breaker is Breaker.CLOSED, "under other terms it may be well"
+
+
+@pytest.mark.parametrize(
+    "take_out", [lambda pool: pool.drain("http://10.0.0.1"), lambda pool: pool.weigh("http://10.0.0.1", 0)]
+)
+def test_who_fails_his_checks_does_so_although_he_was_taken_out_meanwhile(take_out):
+    clock = Clock()
+    settings = PoolSettings(health=HealthCheck(path="/hz"))
+    config = PoolConfig(name="p", upstreams=("http://10.0.0.1", "http://10.0.0.2"), settings=settings)
+    before = LivePool(config, b"k" * 32)
+    before.pool.use_clock(clock)
+    before.pool.upstreams[0].checked(False, "no answer")
+    take_out(before.pool)
+    after = LivePool(attrs.evolve(config, host="a.example"), b"k" * 32)
+    after.follow(before, clock)
+    upstream = after.pool.upstreams[0]
+    assert upstream.state is State.DRAINING
+    after.pool.enable(upstream)
+    after.pool.weigh(upstream, 1)
+    assert (upstream.state, upstream.cause) == (State.UNHEALTHY, "no answer")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from txproxy.upstreams.several_processes.shared_pins import SharedPins
 from txproxy.upstreams.several_processes.shared_room import SharedRoom
 from txproxy.upstreams.several_processes.shared_standing import SharedStanding
 from txproxy.upstreams.several_processes.shared_strikes import SharedStrikes
-from txproxy.upstreams.upstream import State, Upstream
+from txproxy.upstreams.upstream import Upstream
 from txproxy.upstreams.upstream_urls import parse_tcp_upstream, parse_upstream
 
 # Who serves no raw streams does without.
@@ -105,8 +105,8 @@ class LivePool:
             old = known.get(upstream.name)
             if old is not None and pool.settings.ejection == before.pool.settings.ejection:
                 upstream.take_over(old)
-            if old is not None and old.state is State.UNHEALTHY and pool.settings.health is not None:
-                upstream.checked(False, old.cause)
+            if old is not None and old.unhealthy is not None and pool.settings.health is not None:
+                upstream.checked(False, old.unhealthy)
         pool.refresh()
 
 
