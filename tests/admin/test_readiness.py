@@ -70,3 +70,13 @@ def test_who_has_not_shown_the_token_is_told_no_names(serve, view):
     answer = client.ask("GET", "/readyz")
     assert (answer.status, answer.json) == (503, {"error": "not ready"})
     assert len(client.ask("GET", "/readyz", BEARER).json["reasons"]) == 2
+
+
+def test_a_pool_of_which_nobody_is_healthy_is_told_of(client, view):
+    pool = view.pools["app"]
+    for _ in range(5):
+        pool.upstreams[0].struck("it closes")
+    answer = client.ask("GET", "/readyz")
+    assert (answer.status, answer.json) == (200, {"status": "ready", "degraded": ["pool app: no upstream is healthy"]})
+    pool.add("http://b:1")
+    assert client.ask("GET", "/readyz").json == {"status": "ready"}

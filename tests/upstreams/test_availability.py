@@ -56,7 +56,7 @@ def test_an_upstream_that_is_tried_and_fails_stays_if_it_is_the_last(serve):
     proxy.pool.disable("http://10.0.0.2")
     proxy.advance(31)
     assert [ask(proxy, {"1": BAD}) for _ in range(5)] == ["1"] * 5
-    assert bad.state is State.HEALTHY
+    assert (bad.state, bad.cause, bad.fit) == (State.FAILING, "status 503", True)
     clients = [proxy.connect() for _ in range(3)]
     for client in clients:
         client.send(GET)

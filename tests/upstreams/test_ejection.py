@@ -1,11 +1,14 @@
 """What takes an upstream out, what does not, and how it comes back."""
 
 import pytest
+from twisted.internet.task import Clock
 
 from tests.upstreams.asking import BAD, BODY, GET, OK, answer_checks, ask, eject_first, states
 from txproxy.errors import ConfigError, ConnectionRefused, OutOfSockets
 from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
+from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
 
 
@@ -30,11 +33,45 @@ def test_the_last_one_is_never_ejected_nor_more_than_half(serve):
     alone = serve(1, ejection=Ejection(failures=1))
     for _ in range(5):
         ask(alone, {"1": BAD})
-    assert states(alone) == [State.HEALTHY]
+    assert states(alone) == [State.FAILING]
     proxy = serve(4, ejection=Ejection(failures=1))
     for _ in range(20):
         ask(proxy, dict.fromkeys("1234", BAD))
-    assert states(proxy).count(State.EJECTED) == 2
+    assert states(proxy).count(State.EJECTED) == 2 and states(proxy).count(State.FAILING) == 2
+
+
+def test_one_that_fails_and_stays_is_not_called_healthy_until_it_works(serve):
+    proxy = serve(1, ejection=Ejection(failures=2))
+    (upstream,) = proxy.pool.upstreams
+    ask(proxy, {"1": BAD})
+    assert upstream.state is State.HEALTHY
+    proxy.advance(1)
+    began = proxy.clock.seconds()
+    for _ in range(6):
+        ask(proxy, {"1": BAD})
+        proxy.advance(1)
+    assert (upstream.state, upstream.cause, upstream.since) == (State.FAILING, "status 503", began)
+    assert upstream.fit and proxy.pool.others(())
+    ask(proxy, {"1": OK})
+    assert (upstream.state, upstream.cause, upstream.since) == (State.HEALTHY, "", proxy.clock.seconds())
+
+
+def test_one_that_fails_and_stays_is_healthy_by_checks_that_began_later(serve):
+    proxy = serve(1, ejection=Ejection(failures=1))
+    (upstream,) = proxy.pool.upstreams
+    ask(proxy, {"1": BAD})
+    began = upstream.since
+    assert not upstream.passed(began - 1) and upstream.state is State.FAILING
+    assert not upstream.passed(began) and upstream.state is State.HEALTHY
+
+
+def test_one_that_fails_does_so_in_the_pool_that_comes_after():
+    clock = Clock()
+    first = Pool(["http://a"], settings=PoolSettings(ejection=Ejection(failures=1)), clock=clock)
+    first.upstreams[0].struck("it closes")
+    second = Pool(["http://a"], settings=first.settings, clock=clock)
+    second.upstreams[0].take_over(first.upstreams[0])
+    assert (second.upstreams[0].state, second.upstreams[0].cause) == (State.FAILING, "it closes")
 
 
 def test_one_that_cannot_be_ejected_is_asked_about_once_in_so_many_failures(serve, monkeypatch):

@@ -141,7 +141,8 @@ def test_states_are_told_as_they_are_though_nobody_has_asked_since():
     assert (a.state, b.state) == (State.DRAINING, State.EJECTED)
     clock.advance(31)
     assert (a.state, a.cause, a.since) == (State.DISABLED, "drained", 10)
-    assert (b.state, b.cause) == (State.HEALTHY, "")
+    # It is about to be tried, and may be as it was.
+    assert (b.state, b.cause) == (State.FAILING, "status 503")
 
 
 def test_to_enable_what_is_enabled_is_no_cold_start():

@@ -7,6 +7,7 @@ from txproxy.admin.api_paths import Verb
 from txproxy.admin.merging import OF_ANY
 from txproxy.admin.proxy_view import ProxyView, Stage
 from txproxy.upstreams.pool import Pool
+from txproxy.upstreams.upstream import State
 
 
 def health_verbs(view: ProxyView) -> list[Verb]:
@@ -28,8 +29,9 @@ def _ready(view: ProxyView, call: ApiCall) -> dict[str, object]:
         # What a pool is called is nobody's concern who has not shown the token.
         raise ApiFault(503, "not ready", **({"reasons": reasons} if call.trusted else {}))
     found: dict[str, object] = {"status": "ready"}
-    if lacking and call.trusted:
-        found["degraded"] = lacking
+    doubted = [f"pool {name}: no upstream is healthy" for name, pool in view.pools.items() if _is_doubted(pool)]
+    if (lacking or doubted) and call.trusted:
+        found["degraded"] = lacking + doubted
     return found
 
 
@@ -40,6 +42,13 @@ def _can_serve(view: ProxyView) -> bool:
     pools = view.pools
     listeners = view.listeners
     return any(one.without or any(_serves(pools[name]) for name in one.pools) for one in listeners)
+
+
+def _is_doubted(pool: Pool) -> bool:
+    """Whether all who serve are said to be ill. Requests go there all the same: none would find out that they are not
+    any more, if the proxy said that it is not ready.
+    """
+    return _serves(pool) and not any(one.state is State.HEALTHY for one in pool.upstreams)
 
 
 def _serves(pool: Pool) -> bool:

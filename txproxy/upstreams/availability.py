@@ -9,13 +9,13 @@ from txproxy.upstreams.upstream import State, Upstream
 
 
 def available(upstreams: Iterable[Upstream], panic: float) -> list[Upstream]:
-    """Those of ``upstreams`` that serve: the healthy ones, and others where these are too few. With less than a share
+    """Those of ``upstreams`` that serve: those that are fit, and others where these are too few. With less than a share
     of ``panic`` healthy, all primaries serve.
     """
     states = {upstream: upstream.state for upstream in upstreams if upstream.in_service}
     primaries = [upstream for upstream in states if not upstream.backup]
-    healthy = [upstream for upstream in primaries if states[upstream] is State.HEALTHY]
-    backups = [upstream for upstream in states if upstream.backup and states[upstream] is State.HEALTHY]
+    healthy = [upstream for upstream in primaries if upstream.fit]
+    backups = [upstream for upstream in states if upstream.backup and upstream.fit]
     if len(healthy) < panic * len(primaries) and (healthy or not backups):
         # Too few to carry it all: what is said to be ill may be better than nothing (as Envoy's panic threshold).
         return primaries
@@ -31,11 +31,7 @@ def available(upstreams: Iterable[Upstream], panic: float) -> list[Upstream]:
 
 def spare(upstreams: Iterable[Upstream], serving: Sequence[Upstream]) -> list[Upstream]:
     """The backups that could serve, and have not to while those who are ``serving`` do."""
-    return [
-        upstream
-        for upstream in upstreams
-        if upstream.backup and upstream not in serving and upstream.state is State.HEALTHY
-    ]
+    return [upstream for upstream in upstreams if upstream.backup and upstream not in serving and upstream.fit]
 
 
 def last_resort(serving: Iterable[Upstream], spare: Iterable[Upstream], tried: Sequence[Upstream]) -> Upstream | None:
@@ -51,7 +47,7 @@ def may_be_ejected(upstream: Upstream, upstreams: Iterable[Upstream], share: flo
     """Whether enough would be left without ``upstream``: somebody who is healthy, and all but ``share`` of them."""
     # Those that an administrator has taken out are no part of what is left.
     here = [other for other in upstreams if other.in_service]
-    if not any(other is not upstream and other.state is State.HEALTHY for other in here):
+    if not any(other is not upstream and other.fit for other in here):
         return False
     if upstream.breaker is Breaker.CLOSED and upstream.in_service:
         out = sum(1 for other in here if other.breaker is not Breaker.CLOSED)

@@ -96,11 +96,11 @@ def tell_choice(trace: Trace, chosen: Upstream) -> None:
 
 
 def _has_primaries(pool: Pool) -> bool:
-    return any(one.state is State.HEALTHY and not one.backup for one in pool.upstreams)
+    return any(one.fit and not one.backup for one in pool.upstreams)
 
 
 def _why_not(one: Upstream, pool: Pool, primaries: bool) -> str:
-    if one.state is not State.HEALTHY:
+    if not one.fit:
         return one.cause or "it is not available"
     if one.backup and primaries:
         return "a backup, for when no other is available"

@@ -166,6 +166,13 @@ class Pool(Turns):
         if ejection is None or upstream.breaker is Breaker.OPEN:
             return
         if not may_be_ejected(upstream, self.upstreams, ejection.share):
+            if upstream.fail(cause):
+                _log.warn(
+                    "{upstream} of {pool} fails, and is not ejected, as too few would be left: {cause}",
+                    upstream=upstream.name,
+                    pool=self.name,
+                    cause=cause,
+                )
             return
         now = self.seconds()
         until = upstream.open(now, cause)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -56,3 +57,30 @@ class PoolSettings:
         if self.health is None or self.health.host is not None or host is None or host == UPSTREAM:
             return self
         return attrs.evolve(self, health=attrs.evolve(self.health, host=host))
+
+
+class OwnPool(Protocol):
+    """What an upstream needs of the pool that it is in."""
+
+    # is told of each failure, with its cause, and of what ends a row of them, without one
+    on_strike: Callable[[Any, str], None] | None
+
+    @property
+    def settings(self) -> PoolSettings:
+        """How it treats its upstreams."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether it wants to be told of each request that ends."""
+
+    def seconds(self) -> float:
+        """The time, by the clock of the pool."""
+
+    def released(self, upstream: Any) -> None:
+        """A request of ``upstream`` has ended."""
+
+    def eject(self, upstream: Any, cause: str) -> None:
+        """It has failed often enough: let it have nothing for a while, unless too few would be left."""
+
+    def changed(self, upstream: Any) -> None:
+        """What checks or traffic tell of ``upstream`` has changed."""

@@ -6,15 +6,14 @@ active checks, and the traffic. ``Upstream.state`` is the worst of them, with it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.upstreams.ejection import TRIAL, Breaker
-from txproxy.upstreams.pool_settings import PoolSettings, checked_weight
+from txproxy.upstreams.pool_settings import OwnPool, checked_weight
 
 # A single process has none.
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ class State(Enum):
     """What an upstream is fit for, the better first."""
 
     HEALTHY = "healthy"
+    FAILING = "failing"  # its traffic fails, and it has some all the same, as a trial or as too few would be left
     UNHEALTHY = "unhealthy"  # its checks fail
     EJECTED = "ejected"  # the traffic that it got has failed: nothing is sent until a time
     DRAINING = "draining"  # only clients that are pinned to it
@@ -39,33 +39,7 @@ class State(Enum):
 _GIVEN: Final = {State.DRAINING: "drained", State.DISABLED: "disabled"}
 _CLOSED, _HALF_OPEN = Breaker.CLOSED, Breaker.HALF_OPEN  # A look-up in an Enum class costs with each request.
 _HEALTHY: Final = State.HEALTHY
-
-
-class OwnPool(Protocol):
-    """What an upstream needs of the pool that it is in."""
-
-    # is told of each failure, with its cause, and of what ends a row of them, without one
-    on_strike: Callable[[Upstream, str], None] | None
-
-    @property
-    def settings(self) -> PoolSettings:
-        """How it treats its upstreams."""
-
-    @property
-    def listens(self) -> bool:
-        """Whether it wants to be told of each request that ends."""
-
-    def seconds(self) -> float:
-        """The time, by the clock of the pool."""
-
-    def released(self, upstream: Upstream) -> None:
-        """A request of ``upstream`` has ended."""
-
-    def eject(self, upstream: Upstream, cause: str) -> None:
-        """It has failed often enough: let it have nothing for a while, unless too few would be left."""
-
-    def changed(self, upstream: Upstream) -> None:
-        """What checks or traffic tell of ``upstream`` has changed."""
+_FIT: Final = (State.HEALTHY, State.FAILING)
 
 
 class Upstream:
@@ -82,7 +56,7 @@ class Upstream:
     __slots__ = (
         "name", "address", "authority", "weight", "backup", "max", "allowed", "resolve",
         "active", "effective", "room", "places", "served", "failures", "ejections", "pool", "breaker",
-        "stands_for", "given_weight", "given_order",
+        "stands_for", "given_weight", "given_order", "_failing", "_failing_since",
         "_strikes", "_in_a_row", "_opened_at", "_ejected_until", "_closed_at", "_warm_from",
         "_trial_room", "_next_trial", "_order", "_order_cause", "_order_since", "_drained_at", "_weighed_out",
         "_checked", "_checked_cause", "_checked_since", "_ejected_cause", "_ejected_since", "_healthy_since",
@@ -118,14 +92,14 @@ class Upstream:
         self.breaker = _CLOSED
         self._strikes = self._in_a_row = 0
         self._opened_at = self._closed_at = self._warm_from = self._ejected_until = self._ejected_since = 0.0
-        self._ejected_cause = self._checked_cause = ""
+        self._ejected_cause = self._checked_cause = self._failing = ""
         # how many requests it may have while half open, and when it may have another beside them
         self._trial_room, self._next_trial = NEVER, 0.0
         # what its configuration says, or the record that it was found by
         self.given_weight = weight
         self.give(State.DRAINING if drain else State.HEALTHY)
         self._drained_at, self._checked = NEVER, State.HEALTHY
-        self._checked_since = self._healthy_since = self._order_since = self._weighed_out = 0.0
+        self._checked_since = self._healthy_since = self._order_since = self._weighed_out = self._failing_since = 0.0
 
     def give(self, order: State) -> None:
         """What its configuration says of it: HEALTHY, DRAINING or DISABLED."""
@@ -141,6 +115,11 @@ class Upstream:
     def state(self) -> State:
         """The worst that is known of it."""
         return self._standing()[0]
+
+    @property
+    def fit(self) -> bool:
+        """Whether it serves by its state: it is healthy, or as good as others are."""
+        return self._standing()[0] in _FIT
 
     @property
     def cause(self) -> str:
@@ -164,6 +143,10 @@ class Upstream:
             return self._checked, self._checked_cause, self._checked_since
         if self.breaker is Breaker.OPEN and self._ejected_until > self._now():
             return State.EJECTED, self._ejected_cause, self._ejected_since
+        if self._failing:
+            return State.FAILING, self._failing, self._failing_since
+        if self.breaker is not _CLOSED:
+            return State.FAILING, self._ejected_cause, self._ejected_since
         return State.HEALTHY, "", self._healthy_since
 
     def _now(self) -> float:
@@ -208,7 +191,7 @@ class Upstream:
             return False
         if self._order is _HEALTHY and self._checked is _HEALTHY and self.breaker is _CLOSED:
             return True
-        return self.state in (State.HEALTHY, State.DRAINING)
+        return self.state in (*_FIT, State.DRAINING)
 
     # -- what requests tell (see txproxy.interfaces.Tracker)
 
@@ -231,6 +214,7 @@ class Upstream:
             self.struck(f"status {status}")
         elif self._strikes and status:
             self._strikes = 0
+            self._works()
             self._tell("")
         if self.breaker is _HALF_OPEN and self.active + 1 < self._trial_room:
             if self.room <= self._trial_room:
@@ -252,6 +236,8 @@ class Upstream:
 
     def struck_elsewhere(self, count: int, cause: str, anew: bool) -> None:
         """So many failures at another process, in a row; ``anew``: after a request that went well."""
+        if anew:
+            self._works()
         if self.breaker is _CLOSED:
             self._strike(count if anew else self._strikes + count, cause, False)
 
@@ -260,12 +246,23 @@ class Upstream:
         ejection = self.pool.settings.ejection if self.pool is not None else None
         if self.pool is not None and ejection is not None and (at_once or strikes >= ejection.failures):
             self.pool.eject(self, cause)
-            # If it stays, all the same, the next failure of the many that there are then need not ask again.
-            self._strikes = 0
+            # If it stays, the next failure of the many that there are then need not ask again, and one is left: so what
+            # goes well is noticed.
+            self._strikes = int(self.breaker is not Breaker.OPEN)
 
     def _tell(self, cause: str) -> None:
         if self.pool is not None and self.pool.on_strike is not None:
             self.pool.on_strike(self, cause)
+
+    def fail(self, cause: str) -> bool:
+        """It has failed often enough, and stays; says whether that is new."""
+        new = not self._failing
+        self._failing, self._failing_since = cause, self._now() if new else self._failing_since
+        return new
+
+    def _works(self) -> None:
+        if self._failing:
+            self._failing, self._healthy_since = "", self._now()
 
     def open(self, now: float, cause: str, seconds: float | None = None) -> float:
         """Open the breaker, for so many seconds if another process has found that out; gives until when."""
@@ -278,6 +275,7 @@ class Upstream:
             self._ejected_since = now
         self._opened_at = now
         self.breaker = Breaker.OPEN
+        self._failing = ""
         self._in_a_row += 1
         self.ejections += 1
         self._strikes = 0
@@ -287,7 +285,7 @@ class Upstream:
 
     def _close(self) -> None:
         self.breaker = _CLOSED
-        self._strikes = 0
+        self._strikes, self._failing = 0, ""
         if self.pool is not None:
             self._closed_at = self._healthy_since = self._warm_from = self.pool.seconds()
             self.pool.changed(self)
@@ -316,6 +314,8 @@ class Upstream:
         """Active checks go well, enough of them in a row, the first of which has begun at ``since``: that ends an
         ejection from before, as in Envoy. Says whether there was one.
         """
+        if self._failing and since >= self._failing_since:
+            self._works()
         if self.breaker is _CLOSED or since < self._opened_at:
             return False
         self._close()
@@ -342,13 +342,12 @@ class Upstream:
 
     def take_over(self, before: Upstream) -> None:
         """It goes on as one of another pool has been: what traffic has told of that is true of this as well."""
-        self.breaker = before.breaker
-        self._strikes = before._strikes
-        self._in_a_row = before._in_a_row
+        self.breaker, self._strikes, self._in_a_row = before.breaker, before._strikes, before._in_a_row
         self._opened_at, self._closed_at = before._opened_at, before._closed_at
         self._ejected_cause, self._ejected_since = before._ejected_cause, before._ejected_since
         self._healthy_since, self._warm_from = before._healthy_since, before._warm_from
         self._ejected_until = before._ejected_until
+        self._failing, self._failing_since = before._failing, before._failing_since
         if before.breaker is Breaker.HALF_OPEN:
             # Whoever tries it now tells the other one: here, it is about to be tried.
             self.breaker = Breaker.OPEN
@@ -363,7 +362,8 @@ class Upstream:
     def shift(self, seconds: float) -> None:
         """The pool tells the time by another clock from now on, which says so many seconds more."""
         for name in ("_opened_at", "_next_trial", "_ejected_until", "_ejected_since", "_closed_at", "_warm_from",
-                     "_order_since", "_drained_at", "_weighed_out", "_checked_since", "_healthy_since"):  # fmt: skip
+                     "_order_since", "_drained_at", "_weighed_out", "_checked_since", "_healthy_since",
+                     "_failing_since"):  # fmt: skip
             setattr(self, name, getattr(self, name) + seconds)
 
     def give_room(self, *, all_of_it: bool) -> None:

@@ -9,6 +9,7 @@ from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.several_processes.shared_strikes import SharedStrikes
+from txproxy.upstreams.upstream import State
 
 NAMES = ("http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3")
 CLIENT = context_of("192.0.2.1")
@@ -163,3 +164,18 @@ def test_the_retries_of_a_process_that_dies_are_over(together):
     all_of_it.cluster.die(0)
     all_of_it.tell()
     assert second.pool.may_retry()
+
+
+def test_who_fails_and_stays_does_so_at_all_of_them_until_it_works_at_one(together):
+    all_of_it = together(ejection=Ejection(share=0.0))
+
+    def states():
+        return {process.upstream.state for process in all_of_it.processes}
+
+    all_of_it.processes[0].fails(5)
+    all_of_it.tell()
+    assert states() == {State.FAILING} and all_of_it.out == [False] * 4
+    all_of_it.processes[1].fails()
+    all_of_it.processes[2].answers()
+    all_of_it.tell()
+    assert states() == {State.HEALTHY}

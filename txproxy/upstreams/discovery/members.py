@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from txproxy.interfaces.address import Address
 from txproxy.upstreams.discovery.lookups import Discovery, Found, HostName, Records, ServiceName
-from txproxy.upstreams.upstream import OwnPool, State, Upstream
+from txproxy.upstreams.pool_settings import OwnPool
+from txproxy.upstreams.upstream import State, Upstream
 
 
 class ChangingPool(OwnPool, Protocol):

@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.hooks.code_faults import CodeFaults
-from txproxy.upstreams.upstream import OwnPool, Upstream
+from txproxy.upstreams.pool_settings import OwnPool
+from txproxy.upstreams.upstream import Upstream
 
 _log = Logger()
 # seconds within which it has to answer

@@ -79,7 +79,7 @@ function tell(status) {
   setClass(find("stage"), `state ${status.stage === "serving" ? "healthy" : "draining"}`);
   setText(find("revision"), `revision ${status.revision}`);
   badge("questions", status.questions.length);
-  badge("upstreams", Object.values(status.upstreams).flat().filter((one) => one.state === "unhealthy" || one.state === "ejected").length);
+  badge("upstreams", Object.values(status.upstreams).flat().filter((one) => ["failing", "unhealthy", "ejected"].includes(one.state)).length);
   if (!document.hidden) panels[shown][1].update();
 }
 
