@@ -212,7 +212,9 @@ class ToPool:
     def attach(self, services: Services) -> None:
         """See :class:`txproxy.reverse.Action`."""
         self.repeats = repeats(services.inner_middleware)
-        self.plan = around(self._plan, services.inner_middleware, f"pool {self.pool.name}", services)
+        # Upstreams may be another site by another Host.
+        asked = f" as {self._host.decode('ascii')}" if self._host is not None else ""
+        self.plan = around(self._plan, services.inner_middleware, f"pool {self.pool.name}{asked}", services)
 
     def _wait(self, head: RequestHead, context: RequestContext) -> Decision:
         if context.trace is not None:
