@@ -17,6 +17,7 @@ from txproxy.forward.access.destinations import Destinations
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.forward.egress.approvals import Approvals
 from txproxy.forward.egress.credentials_injection import AgreedName, Masks
+from txproxy.forward.egress.egress_scope import egress_scope
 from txproxy.forward.egress.shared_answers import SharedAnswers
 from txproxy.forward.memo import Memo
 from txproxy.forward.pac import PATH as PAC_PATH
@@ -40,7 +41,7 @@ from txproxy.interfaces.address import Address
 from txproxy.interfaces.answers import Refusal
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.middleware import FORWARD, IMode, around, repeats
+from txproxy.interfaces.middleware import IMode, around, repeats
 from txproxy.interfaces.plan import Decision, Plan
 from txproxy.matching.networks import PeerNetworks
 from txproxy.net.dns.host_endpoint import addresses_of
@@ -106,6 +107,7 @@ class ForwardMode:
         self.changing: Changing | None = None
         # what stands within this mode
         self._inner: tuple[Any, ...] = ()
+        self._scope = egress_scope(policy)
         # whether what nobody has to be asked about is decided on by what it is and by whom it comes from alone
         self._repeats = False
         self._judge = self._make_judge(reactor, timeout)
@@ -259,7 +261,7 @@ class ForwardMode:
             if self._via_of_kept is not None:
                 context.filter_responses(self._via_of_kept)
             sent = partial(self._sent, asked, target, address, rule, mask, lines)
-            return around(sent, self._inner, FORWARD, self._services)(head, context)
+            return around(sent, self._inner, self._scope, self._services)(head, context)
         return self._sent(asked, target, address, rule, mask, lines, head, context)
 
     def _sent(

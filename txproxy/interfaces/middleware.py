@@ -77,7 +77,7 @@ class IInnerMiddleware(IMiddleware):
     """
 
 
-# the scope of what goes to whatever a client names
+# what the scope begins with of what goes to whatever a client names: more follows where other ways lead there
 FORWARD: Final = "forward"
 
 

@@ -76,6 +76,45 @@ def test_a_forward_proxy_answers_from_it(run):
     assert client.received.endswith(b"first") and "; hit; " in told(client)
 
 
+def test_a_site_that_upstreams_know_by_another_host_is_another(run):
+    proxy = run(REVERSE.replace('name = "one"', 'name = "one"\nhost = "public.example"'))
+    proxy.ask("/x", 8080, answer=kept())
+    client = proxy.ask("/x", 8081, answer=kept("second"))
+    assert client.received.endswith(b"second") and "stored" in told(client)
+    client = proxy.ask("/x", 8080, answer=kept("third"))
+    assert client.received.endswith(b"first") and "; hit; " in told(client)
+
+
+OTHER = FORWARD.replace("3128", "3129")
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        (OTHER, True),
+        (OTHER + "via = 'edge'\ndeny_hosts = 'b.example'\n", True),
+        (OTHER.replace("['10.0.0.0/8']", "[]"), False),
+        (OTHER + "parents = 'http://10.0.0.9:3128'\n", False),
+        (OTHER + "bind = '10.0.0.3'\n", False),
+        (OTHER + "[[listeners.binds]]\naddress = '10.0.0.3'\nhosts = 'a.example'\n", False),
+        (OTHER + "safe_search = 'google'\n", False),
+    ],
+)
+def test_a_forward_proxy_answers_from_what_was_reached_in_its_own_way(run, other, shared):
+    proxy = run(FORWARD + other)
+    proxy.ask("http://10.0.0.7/x", answer=kept())
+    client = proxy.ask("http://10.0.0.7/x", 3129, answer=kept("second"))
+    assert client.received.endswith(b"first" if shared else b"second")
+    assert proxy.ask("http://10.0.0.7/x", answer=kept("third")).received.endswith(b"first")
+
+
+def test_what_may_not_be_reached_any_more_is_not_answered_from_it(run):
+    proxy = run(FORWARD)
+    proxy.ask("http://10.0.0.7/x", answer=kept())
+    reload(proxy, FORWARD.replace("10.0.0.0/8", "10.0.0.0/30"))
+    assert proxy.ask("http://10.0.0.7/x", answer=kept("second")).received.endswith(b"second")
+
+
 @pytest.mark.parametrize(
     "change", [("8001", "8002"), ("[[listeners]]", "[[listeners]]\nvia = 'edge'"), ("'1M'", "'2M'"), ("'1M'", "'1M'")]
 )

@@ -129,7 +129,7 @@ class Scope:
     __slots__ = ("usual", "reverse", "hot", "keys")
 
     def __init__(self, scope: str, rules: set[str]) -> None:
-        self.reverse = scope != FORWARD
+        self.reverse = scope.partition(" ")[0] != FORWARD
         self.usual = _usual(FOR_REVERSE if self.reverse else FOR_FORWARD)
         self.hot = HotAnswers()
         self.keys = RequestKeys(scope, rules)
