@@ -52,6 +52,15 @@ def test_there_is_another_when_one_is_full_and_the_fullest_is_used_first(proxy2)
     assert list(second.look().heads) == [1, 3, 5] and list(first.look().heads) == [1, 3]
 
 
+def test_one_that_is_there_at_once_is_used_though_none_is_kept(make2):
+    proxy = make2(Limits(keep_per_address=0))
+    client = ask(proxy)
+    Http2Peer(proxy.upstream).answer(1, body=b"one")
+    assert client.received.endswith(b"one") and len(connections(proxy)) == 1
+    proxy.advance(0)
+    assert proxy.upstream.closed
+
+
 def test_there_is_another_before_there_are_no_numbers_left(proxy2):
     last = frames.LAST_STREAM - 998
     ask(proxy2)

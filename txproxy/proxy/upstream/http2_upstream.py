@@ -302,11 +302,11 @@ class Http2Upstream:
 
     def offer(self) -> None:
         """Let others have what there is room for: those who wait first."""
-        if self._kept_by is self.services.connections:
-            self.services.shared_dials.room(self)
+        given = self._kept_by is self.services.connections and self.services.shared_dials.room(self)
         if self.state is not _OPEN:
             return
-        idle = self._is_idle
+        # Who has dialled it may open a stream only once that has told him, where it takes no time.
+        idle = self._is_idle and not given
         if not self.capacity:
             if idle:
                 # It takes no stream, and will hardly come to.

@@ -53,11 +53,12 @@ class SharedDials:
         place.dial_enough(client_ip)
         return waiter
 
-    def room(self, connection: Any) -> None:
-        """``connection`` takes more streams: those who wait may have them."""
+    def room(self, connection: Any) -> bool:
+        """``connection`` takes more streams: those who wait may have them; whether somebody did, and may be about to
+        open one.
+        """
         place = self.waiting.get(connection.key)
-        if place is not None:
-            place.serve(connection)
+        return place is not None and place.serve(connection)
 
     # -- what is known of addresses
 
@@ -123,11 +124,14 @@ class _Place:
             self._dialing[dialing] = None
             dialing.addCallbacks(self._dialed, self._failed, callbackArgs=(dialing, client_ip), errbackArgs=(dialing,))
 
-    def serve(self, connection: Any) -> None:
-        """Let those who wait have what there is room for."""
+    def serve(self, connection: Any) -> bool:
+        """Let those who wait have what there is room for; whether there were any."""
+        served = False
         while self.waiters and connection.capacity:
+            served = True
             self.waiters.popleft().callback(connection)
         self._end_if_done()
+        return served
 
     def left(self, waiter: Deferred[Any]) -> None:
         """Somebody does not wait any more."""
