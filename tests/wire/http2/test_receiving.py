@@ -45,6 +45,26 @@ def test_updates_come_when_half_is_gone(out: list[bytes]) -> None:
     assert stream.receive_window == 800 and stream.unconsumed == 200
 
 
+def test_what_some_hold_is_not_waited_for(out: list[bytes]) -> None:
+    receiving, _ = opened(out)
+    # held by streams that nobody takes anything of
+    receiving.came(150_000)
+    receiving.came(20_000)
+    receiving.gone(20_000)
+    assert out == []
+    receiving.came(10_000)
+    assert out == [frames.window_update(0, 20_000)]
+    receiving.came(40_000)
+    out.clear()
+    receiving.gone(10_000)
+    assert out == [frames.window_update(0, 10_000)]
+    # not even one byte is
+    receiving.came(10_000)
+    receiving.gone(0)
+    receiving.gone(1)
+    assert out == [frames.window_update(0, 10_000), frames.window_update(0, 1)]
+
+
 def test_who_has_ended_needs_none(out: list[bytes]) -> None:
     receiving, stream = opened(out)
     receiving.came_on(stream, 1000, 0)

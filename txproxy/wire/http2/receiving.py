@@ -1,7 +1,8 @@
 """How much of bodies a peer may send, and when it is told of more (RFC 9113 section 5.2).
 
 What has come counts until it is gone from here: who takes it slowly has the peer wait, and nobody else of the
-connection, as long as the windows of a few streams do not fill that of the connection.
+connection, as long as the windows of a few streams do not fill that of the connection. What these have of it is no part
+of what the others may use: of that, half has to be gone before the peer is told.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault, StreamFault
 from txproxy.wire.http2.stream import Stream
 
-# Of a window that half has gone.
+# Of a stream's window that half has gone.
 _PART: Final = 2
 
 
@@ -51,9 +52,11 @@ class Receiving:
 
     def came(self, size: int) -> None:
         """So much has come, on whatever stream; ``ConnectionFault`` if that is more than may."""
-        self.left -= size
-        if self.left < 0:
-            raise ConnectionFault("more than the connection's window", FLOW_CONTROL_ERROR)
+        self.left = left = self.left - size
+        if left <= self._gone:
+            if left < 0:
+                raise ConnectionFault("more than the connection's window", FLOW_CONTROL_ERROR)
+            self._tell()
 
     def came_on(self, stream: Stream, size: int, padding: int) -> None:
         """So much of that was of a ``stream``, and ``padding`` of it is of no use; ``StreamFault`` as above."""
@@ -67,7 +70,12 @@ class Receiving:
     def gone(self, size: int) -> None:
         """So much is gone, of a stream that there may not be any more."""
         self._gone += size
-        if self._gone * _PART >= self._window:
+        if self._gone >= self.left:
+            self._tell()
+
+    def _tell(self) -> None:
+        """The peer has no more left than what is gone: others may never be, and it may wait for just that."""
+        if self._gone:
             self._out.append(frames.window_update(0, self._gone))
             self.left += self._gone
             self._gone = 0
