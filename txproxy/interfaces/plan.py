@@ -121,7 +121,8 @@ class StandingPlan(Protocol):
     :meth:`head_for` has a head for them. Nobody but the mode has a say in them, which would say the same each time, of
     the same method. ``rule`` is the name of the route that they are on, and ``lines`` what logs have found out that
     their lines have in common, by who makes these. ``tolls`` are the limits that have a say before the mode: they
-    have the next one ``pay``, if it may go on, and ``pay_back`` if it does not; None if there are none.
+    have the next one ``pay``, if it may go on at that time of the proxy's own clock, and ``pay_back`` if it does not;
+    None if there are none.
     """
 
     of: Headers

@@ -219,13 +219,16 @@ class ReverseMode:
 
 def _stands(action: Action, services: Services) -> tuple[ToPool, tuple[Any, ...]] | None:
     """What sends to a pool in an ``action`` to which nobody else has anything to say, but for limits around it and
-    around the mode, the outermost first; None if it is another.
+    around the mode, by the same clock, the outermost first; None if it is another.
     """
     inner = action.action if type(action) is WrappedAction else action
     if type(inner) is not ToPool or not inner.stands:
         return None
-    tolls = tolls_of(action.plan, inner.plan)
-    return (inner, (*services.tolls, *tolls)) if tolls is not None else None
+    within = tolls_of(action.plan, inner.plan)
+    if within is None:
+        return None
+    tolls = (*services.tolls, *within)
+    return (inner, tolls) if all(one.clock is services.reactor for one in tolls) else None
 
 
 def mode_to(

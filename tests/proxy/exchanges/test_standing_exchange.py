@@ -6,8 +6,12 @@ from tests.proxy.downstream.http2.http2_peer import Http2Peer as Client
 from tests.proxy.exchanges.test_recording import told
 from tests.proxy.upstream.http2_peer import Http2Peer as Upstream
 from txproxy import Pool, ReverseProxyFactory
+from txproxy.components.rates import parse_rate
 from txproxy.errors import RequestError
 from txproxy.interfaces.record import ExchangeRecord, momentary
+from txproxy.limits.requests.limiter import Limiter
+from txproxy.limits.requests.limits_middleware import LimitsMiddleware
+from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
@@ -29,7 +33,7 @@ def known(record):
 class World:
     """A proxy and one client, with the short cut or by its slow twin, and what is to be the same by both."""
 
-    def __init__(self, short, upstreams=TWO[:1], observed=True):
+    def __init__(self, short, upstreams=TWO[:1], observed=True, limited=False):
         self.kinds = []
         self.records = []
 
@@ -39,9 +43,16 @@ class World:
             self.records.append(known(ExchangeRecord.of(exchange)))
 
         self.pool = Pool(upstreams, settings=PoolSettings(ejection=Ejection()))
+        config = RequestLimit(name="a", rate=parse_rate("1000/s"), by=("client",))
+        self.limiters = [Limiter(config, 5)] if limited else []
         self.proxy = ProxyInMemory(
             lambda reactor: ReverseProxyFactory(
-                self.pool, via=None, h2c=True, observers=(note,) if observed else (), reactor=reactor
+                self.pool,
+                via=None,
+                h2c=True,
+                observers=(note,) if observed else (),
+                middleware=(LimitsMiddleware(self.limiters, reactor),) if limited else (),
+                reactor=reactor,
             )
         )
         if not short:
@@ -197,12 +208,19 @@ def test_all_is_as_by_the_slow_twin(make_world, step, upstreams):
     assert short.all() == slow.all()
 
 
-def test_where_nobody_watches_it_is_the_same(make_world):
-    short, slow = (make_world(short, observed=False) for short in (True, False))
+@pytest.mark.parametrize("limited", [False, True])
+def test_where_nobody_watches_it_is_the_same(make_world, limited):
+    short, slow = (make_world(short, observed=False, limited=limited) for short in (True, False))
     for world in (short, slow):
         world.ask(OK)
         world.ask(ELSEWHERE)
+        asked = world.asked()
+        (exchange,) = world.exchanges()
+        assert (type(exchange) is StandingExchange) == (world is short)
+        asked.send(OK)
+        asked_anew(world)
     assert short.all() == slow.all()
+    assert [one.counts for one in short.limiters] == [one.counts for one in slow.limiters]
     assert short.proxy.factory.standing_for is not None
 
 

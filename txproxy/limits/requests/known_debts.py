@@ -125,27 +125,26 @@ class StandingDebts:
     the same, so that nothing is compared, and nothing looked up. ``debts`` have the rate of which each is one;
     ``seconds`` tells the time that all of them go by. Whatever is out of the ordinary is left to the limits themselves,
     and nothing was taken before.
+
+    ``pay(now)`` is whether the next one may go on at that time, by what is at hand; then it has paid for that. It is
+    written out for so many debts and places (see :func:`standing_debts`).
     """
 
-    __slots__ = ("_debts", "_places", "_seconds", "_pay")
+    __slots__ = ("seconds", "_debts", "_places")
 
     def __init__(
         self, places: Sequence[Place], debts: Iterable[tuple[Debt, Gcra]], seconds: Callable[[], float]
     ) -> None:
+        self.seconds = seconds
         self._places = tuple(places)
-        debts = tuple(debts)
         # each with what one takes, and how far it may be ahead
         self._debts: tuple[Any, ...] = tuple(
-            one for debt, rate in debts for one in (debt, rate.interval, rate.tolerance)
+            one for debt, rate in debts for one in (debt, rate.interval, rate.tolerance + ROUNDED)
         )
-        self._seconds = seconds
-        shared = tuple(isinstance(rate, SharedGcra) for _, rate in debts)
-        self._pay: Callable[[tuple[Any, ...], tuple[Place, ...], float], bool] = _paying(shared, len(self._places))
 
-    def pay(self) -> bool:
-        """Whether the next one may go on, by what is at hand; then it has paid for that."""
-        pay, seconds = self._pay, self._seconds
-        return pay(self._debts, self._places, seconds())
+    def pay(self, now: float) -> bool:
+        """See above."""
+        raise NotImplementedError
 
     def pay_back(self) -> None:
         """It does not go on, just after it has paid."""
@@ -159,29 +158,48 @@ class StandingDebts:
             place.passed -= 1.0
 
 
+def standing_debts(
+    places: Sequence[Place], debts: Sequence[tuple[Debt, Gcra]], seconds: Callable[[], float]
+) -> StandingDebts:
+    """See :class:`StandingDebts`."""
+    shared = tuple(isinstance(rate, SharedGcra) for _, rate in debts)
+    return _paying(shared, len(places))(places, debts, seconds)
+
+
 @lru_cache(64)
-def _paying(shared: tuple[bool, ...], places: int) -> Any:
-    """What looks at so many debts, of which some are ``shared``, and takes what one request owes if all of them are
-    content, at so many ``places``. It is written out as others are above.
+def _paying(shared: tuple[bool, ...], places: int) -> type[StandingDebts]:
+    """Those with a ``pay`` that looks at so many debts, of which some are ``shared``, and takes what one request owes
+    if all of them are content, at so many ``places``. It is written out as others are above.
     """
     each = range(len(shared))
-    known = ", ".join(f"debt_{n}, interval_{n}, tolerance_{n}" for n in each)
-    lines = ["def pay(debts, places, now):", f"    {known} = debts"]
+    known = ", ".join(f"debt_{n}, interval_{n}, most_{n}" for n in each)
+    lines = ["def pay(self, now):", f"    {known} = self._debts"]
+    if not any(shared):
+        # Most have paid off all when the next one comes.
+        lines.append(f"    if {' and '.join(f'debt_{n}.due < now' for n in each)}:")
+        lines += [f"        debt_{n}.due = now + interval_{n}" for n in each]
+        lines.append("    else:")
+        indent = "        "
+    else:
+        indent = "    "
     for n in each:
-        lines.append(f"    due_{n} = debt_{n}.due")
-        lines.append(f"    if due_{n} >= now and due_{n} - now - tolerance_{n} > ROUNDED:")
-        lines.append("        return False")
+        lines += [
+            f"{indent}due_{n} = debt_{n}.due",
+            f"{indent}if due_{n} < now:",
+            f"{indent}    due_{n} = now",
+            f"{indent}elif due_{n} - now > most_{n}:",
+            f"{indent}    return False",
+        ]
         if shared[n]:
             # Others hear of the first since they last did by the long way.
-            lines.append(f"    if not debt_{n}.new:")
-            lines.append("        return False")
+            lines += [f"{indent}if not debt_{n}.new:", f"{indent}    return False"]
     for n in each:
-        lines.append(f"    debt_{n}.due = (now if due_{n} < now else due_{n}) + interval_{n}")
+        lines.append(f"{indent}debt_{n}.due = due_{n} + interval_{n}")
         if shared[n]:
-            lines.append(f"    debt_{n}.new += 1")
-    lines.append(f"    {', '.join(f'place_{n}' for n in range(places))}, = places")
+            lines.append(f"{indent}debt_{n}.new += 1")
+    lines.append(f"    {', '.join(f'place_{n}' for n in range(places))}, = self._places")
     lines += [f"    place_{n}.passed += 1.0" for n in range(places)]
     lines.append("    return True")
-    names: dict[str, Any] = {"ROUNDED": ROUNDED}
+    names: dict[str, Any] = {}
     exec(compile("\n".join(lines), "<standing rate limits>", "exec"), names)
-    return names.pop("pay")
+    return type("StandingDebts", (StandingDebts,), {"__slots__": (), "pay": names.pop("pay")})

@@ -17,7 +17,7 @@ from txproxy.interfaces.middleware import Handler, IComposedMiddleware, IStreamM
 from txproxy.interfaces.plan import Decision
 from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Entering
 from txproxy.limits.requests.gcra import Debt, Gcra
-from txproxy.limits.requests.known_debts import StandingDebts, short_way, values_compared
+from txproxy.limits.requests.known_debts import StandingDebts, short_way, standing_debts, values_compared
 from txproxy.limits.requests.limit_keys import KeyOf, LimitPlace, key_of
 from txproxy.limits.requests.limiter import Limiter, refusal
 from txproxy.wire.message import RequestHead
@@ -189,7 +189,7 @@ class Checks:
         if len({id(debt) for debt, _ in found}) < len(found):
             # It takes of the same twice, and the second has to see what the first has left.
             return None
-        return StandingDebts(places, found, self.clock.seconds)
+        return standing_debts(places, found, self.clock.seconds)
 
     def _stopped(
         self,

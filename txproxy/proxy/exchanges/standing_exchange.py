@@ -112,14 +112,18 @@ class StandingExchange(Exchange):
         self.sent = len(body)
         started = self.started
         if started is not None:
-            self.first_byte = self.seconds = self.services.seconds() - started
+            services = self.services
+            # Not at once: see Exchange.start.
+            seconds = services.seconds
+            self.first_byte = self.seconds = seconds() - started
         downstream = self.downstream
         downstream.send_whole(response, body)
         tracker: Any = self.tracker
         tracker.ended(None, status)
         if started is not None:
             try:
-                self.services.tell(self)
+                tell = services.tell
+                tell(self)
             except Exception:
                 _log.failure("an observer failed")
         downstream.exchange_done()
@@ -139,7 +143,13 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     if head is None:
         return False
     tolls = standing.tolls
-    if tolls is not None and not tolls.pay():
+    if services.observed or tolls is not None:
+        # It is read once, for all that ask. Not at once: see Exchange.start.
+        seconds = services.seconds
+        now = seconds()
+    else:
+        now = None
+    if tolls is not None and not tolls.pay(now):
         # It is for them to say what becomes of it, and of those like it from now on.
         connection.standing = None
         return False
@@ -155,17 +165,12 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     exchange.request_done = True
     exchange.standing = standing
     exchange.tracker = upstream
-    if services.observed:
-        exchange.started = services.seconds()
-        exchange.eventful = False
-        exchange.received = 0
-    else:
-        exchange.started = None
+    exchange.started = started = now if services.observed else None
     kept = services.connections.lease(upstream.address.key)
     if kept is None:
         exchange.make_attempt()
     else:
-        if exchange.started is not None:
+        if started is not None:
             exchange.kept = kept
         exchange.phase = SENT
         exchange.upstream = kept
