@@ -12,7 +12,7 @@ from tests.observe.log_formats.records import record
 from txproxy import ForwardProxyFactory, Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.interfaces.record import momentary
-from txproxy.observe.access_log import AccessLog
+from txproxy.observe.access_log import AccessLog, CountedLog
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.request_counts import RequestCounts
@@ -300,16 +300,20 @@ def counted_of(counts):
     return found
 
 
-@pytest.mark.parametrize("format", ["json", "combined", "squid"])
+@pytest.mark.parametrize("format", ["json", "json, not counted", "combined", "squid"])
 def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch, format):
+    format, _, not_counted = format.partition(", ")
     now = 1.8e9 + 0.123
     monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now)
     log = AccessLog(str(tmp_path / "log"), line_format(format, "web", Connections()))
     # so that the next line can have something in common with these
     monkeypatch.setattr(log, "_most", 4)
-    counts = RequestCounts()
+    counts = None if not_counted else RequestCounts()
     counted = log.counted(counts)
     assert (counted is not None) == (format == "json")
+    others = []
+    other = CountedLog._other
+    monkeypatch.setattr(CountedLog, "_other", lambda told, over: others.append(over) or other(told, over))
     varied, chance = Varied(format, counted or log, now), random.Random(7)
     request, host = REQUESTS[0], CLIENTS[0]
     for number in range(900):
@@ -328,7 +332,9 @@ def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch
     assert len(set(lines)) > 120
     assert counted_of(varied.first) == counted_of(varied.counts) and varied.first.failures == varied.counts.failures
     assert (varied.standing > 25) == (format == "json")
-    if counted is not None:
+    # Of some all was known beforehand.
+    assert (0 < len(others) < len(lines) - 25) == (format == "json")
+    if counts is not None and counted is not None:
         # By way of the log they are what they are without it.
         assert counted_of(counts) == counted_of(varied.counts) and counts.failures == varied.counts.failures
         assert sum(row.count for row in counts.rows.values()) == len(lines) and len(counts.rows) > 15

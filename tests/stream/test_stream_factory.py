@@ -10,7 +10,7 @@ from txproxy import Limiter, Limits, LimitsMiddleware, Pool, Rate, RequestLimit
 from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
-from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.json_lines.json_line import JsonLines
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.record_facts import stream_status
 from txproxy.proxy.fault_log import MOST

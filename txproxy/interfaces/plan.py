@@ -120,15 +120,16 @@ class StandingPlan(Protocol):
     """Plans for requests without a body that have the very fields ``of`` and this ``authority``, as far as
     :meth:`head_for` has a head for them. Nobody but the mode has a say in them, which would say the same each time, of
     the same method. ``rule`` is the name of the route that they are on, and ``lines`` what logs have found out that
-    their lines have in common, by who makes these. ``tolls`` are the limits that have a say before the mode: they
-    have the next one ``pay``, if it may go on at that time of the proxy's own clock, and ``pay_back`` if it does not;
-    None if there are none.
+    their lines have in common, by who makes these; ``known`` is the same by the first of them. ``tolls`` are the limits
+    that have a say before the mode: they have the next one ``pay``, if it may go on at that time of the proxy's own
+    clock, and ``pay_back`` if it does not; None if there are none.
     """
 
     of: Headers
     authority: bytes
     rule: str
     lines: dict[Any, Any]
+    known: Any
     tolls: Any
 
     def head_for(self, request: RequestHead) -> RequestHead | None:

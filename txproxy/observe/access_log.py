@@ -13,14 +13,16 @@ from txproxy.interfaces.record import FinishedExchange, momentary
 from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LogFile
 from txproxy.observe.log_formats.combined import BriefStream
+from txproxy.observe.log_formats.connection_facts import NOT_TOLD
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
+from txproxy.observe.log_formats.steady_line import NO_PLACE
 from txproxy.observe.refused_lines import RefusedLines
 from txproxy.observe.request_counts import MOST_TOLD, RequestCounts
 
 _log = Logger()
 
 # So many lines are made together: what is needed for that is then at hand in the processor, and it takes half the time.
-_TOGETHER: Final = 64
+TOGETHER: Final = 64
 
 
 def open_log(path: str) -> LogFile:
@@ -56,14 +58,17 @@ class AccessLog:
         self._write = self.file.write
         self._line, self._stream_line = lines.exchange, lines.stream
         self._connections = lines.connections
-        self._most = 1 if lines.at_once else _TOGETHER
+        self._most = 1 if lines.at_once else TOGETHER
         self._brief, self._of_briefs = lines.brief, lines.of_briefs
         self._count_in = lines.count_in
+        # who makes them
+        self.lines_by = lines.by
         self._counted: CountedLog | None = None
         # what lines are to be made of: what is in brief, or None with the exchange itself, and when it ended. They are
         # taken from here by one at a time.
-        self._ended: list[tuple[Any, ...]] = []
+        self.ended: list[tuple[Any, ...]] = []
         self._making = Lock()
+        self._uncounted = CountedLog(self, None) if lines.count_in is not None else None
 
     def close(self) -> None:
         """No more lines."""
@@ -73,7 +78,7 @@ class AccessLog:
     @momentary
     def exchange(self, over: FinishedExchange) -> tuple[Any, ...] | None:
         """One finished exchange. Gives what is in brief of it, for who counts it (see :class:`CountedLog`)."""
-        ended = self._ended
+        ended = self.ended
         now = time()
         # Not at once: to call what an instance has takes longer than to call what is at hand.
         brief = self._brief
@@ -85,7 +90,7 @@ class AccessLog:
             if connection.facts is None and self._connections is not None:
                 # Nobody can say later what its TLS was.
                 self._connections.facts(connection)
-            ended.append((None, over, now))
+            ended.append((None, over, now, None, None, None, None))
         count = len(ended)
         if count >= self._most:
             self.make()
@@ -100,8 +105,12 @@ class AccessLog:
             line = self._stream_line(stream, time())
         self._write(line)
 
-    def counted(self, counts: RequestCounts) -> CountedLog | None:
-        """Both as one, always the same; None where what is in brief says nothing of it, or says it for others."""
+    def counted(self, counts: RequestCounts | None) -> CountedLog | None:
+        """Both as one, always the same, or the log as one who counts nothing; None where what is in brief says nothing
+        of what is counted, or says it for others.
+        """
+        if counts is None:
+            return self._uncounted
         if self._counted is None and self._count_in is not None:
             self._count_in(counts.row)
             self._counted = CountedLog(self, counts)
@@ -111,11 +120,11 @@ class AccessLog:
     @property
     def waiting(self) -> int:
         """How many lines are still to be made."""
-        return len(self._ended)
+        return len(self.ended)
 
     def make(self) -> None:
         """See :class:`txproxy.observe.log_file.LineMaker`."""
-        ended = self._ended
+        ended = self.ended
         with self._making:
             # In this order: the next one that comes, and finds nobody before it, is waited for again.
             self.file.makes(self)
@@ -141,7 +150,7 @@ class AccessLog:
 
     def _whole(self, said: tuple[Any, ...]) -> bytes | None:
         """The line of one of which all is known."""
-        _, over, now = said
+        over, now = said[1:3]
         if over.outcome == "ok":
             return self._line(over, now)
         refused = self.refused
@@ -154,26 +163,69 @@ class AccessLog:
 
 
 class CountedLog:
-    """An access log and the ``counts`` of the same listener, as one who is told: what the log has in brief of a request
-    says where it is to be counted, so that this is not looked for again. ``RequestCounts.exchange`` is the slow twin.
+    """An access log and the ``counts`` of the same listener, if there are such, as one who is told: what the log has in
+    brief of a request says where it is to be counted, so that this is not looked for again. ``RequestCounts.exchange``
+    and ``AccessLog.exchange`` are the slow twin.
     """
 
-    def __init__(self, log: AccessLog, counts: RequestCounts) -> None:
+    def __init__(self, log: AccessLog, counts: RequestCounts | None) -> None:
         self.counts = counts
+        self._log = log
         self._tell = log.exchange
-        self._count = counts.exchange
+        self._count = counts.exchange if counts is not None else _nobody
+        self._by: Any = log.lines_by
+        self._ended = log.ended
 
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One finished exchange."""
+        standing = over.standing
+        known = standing.known if standing is not None else None
+        if known is None or known.by is not self._by:
+            self._other(over)
+            return
+        # All that brief would look for is there already, or is found to be another.
+        request, response, there, status, sent = over.request, over.response, over.kept.facts, over.status, over.sent
+        own, head = known.again
+        if own != (request.path, status, sent, request.minor, request.scheme):
+            if request.minor != known.minor or request.scheme is not None:
+                self._other(over)
+                return
+            head = self._by.head(known, request.path, status, sent, 0)
+            known.again = (request.path, status, sent, request.minor, None), head
+        asked, place, fields = there.told if there is not None else NOT_TOLD
+        its_status, middle, row = known.places.get(place, NO_PLACE)
+        if status != its_status or response.headers is not fields or asked is not over.tracker:  # type: ignore
+            self._other(over)
+            return
+        seconds, ended = over.seconds, self._ended
+        if row is not None:
+            row.at_once.told.append(seconds)
+            sizes = row.sizes
+            sizes.append(sent)
+            if len(sizes) >= MOST_TOLD:
+                row.settle()
+        elif self.counts is not None:
+            self._count(over)
+        ended.append((head, middle, known.end, seconds, seconds, time(), row))
+        # In this order: another thread may take them meanwhile.
+        count = len(ended)
+        if count >= TOGETHER:
+            self._log.make()
+        elif count == 1:
+            self._log.file.wait_for(self._log)
+
+    def _other(self, over: FinishedExchange) -> None:
+        """The same for one of which not all is known beforehand."""
         tell = self._tell
         try:
             said = tell(over)
         except Exception:
             _log.failure("an observer failed")
             said = None
-        if said is None or (row := said[6]) is None:
-            self._count(over)
+        if said is None or (row := said[6]) is None or self.counts is None:
+            count = self._count
+            count(over)
             return
         seconds, first_byte, sizes = said[3], said[4], row.sizes
         if seconds == first_byte:
@@ -185,3 +237,7 @@ class CountedLog:
         sizes.append(over.sent)
         if len(sizes) >= MOST_TOLD:
             row.settle()
+
+
+def _nobody(over: FinishedExchange) -> None:
+    """Nobody counts it."""

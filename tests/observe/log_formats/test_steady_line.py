@@ -14,7 +14,7 @@ from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.interfaces.record import ExchangeRecord
 from txproxy.observe.log_formats.connection_facts import Connections
-from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.json_lines.json_line import JsonLines
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.steady_line import Remembered
 from txproxy.observe.request_counts import RequestCounts
@@ -121,11 +121,11 @@ def test_it_is_the_line_that_it_would_be_by_itself(format, exchanges):
         # Who has written no line of that connection knows nothing of it.
         assert said == line_format(format, "web", numbers).exchange(one, now)
         assert brief is None or lines.of_briefs([brief], None) == said
-        together.append(brief or (None, one, now))
+        together.append(brief or (None, one, now, *(None,) * 4))
         each.append(said)
         assert said.isascii() and said.count(b"\n") == 1 and (format != "json" or json.loads(said))
     # Made later, all at once, they are the same.
-    assert lines.of_briefs(together, lambda said: lines.exchange(*said[1:])) == b"".join(each)
+    assert lines.of_briefs(together, lambda said: lines.exchange(*said[1:3])) == b"".join(each)
     assert lines.of_briefs(together, lambda said: None) == b"".join(
         line for line, brief in zip(each, together, strict=True) if brief[0] is not None
     )
@@ -208,7 +208,7 @@ def test_connections_whose_lines_are_alike_have_their_text_once():
     one, other = (connection.facts.lines[lines] for connection in connections)
     assert one is not other
     assert one.start is other.start and one.after is other.after and one.routed is other.routed
-    assert one.last[4] is other.last[4] and one.last[0] == b"/x"
+    assert one.last[1] is other.last[1] and one.last[0][0] == b"/x"
 
 
 def test_clients_that_all_ask_for_other_hosts_take_no_more_memory_than_is_allowed():
@@ -219,7 +219,7 @@ def test_clients_that_all_ask_for_other_hosts_take_no_more_memory_than_is_allowe
             host = b"%d.example" % number + b"x" * (number % 3 * 800)
             said = lines.exchange(usual(connection, authority=host, path=b"/" + host), NOW)
             assert json.loads(said)["host"] == host.decode()
-        assert len(connection.facts.lines[lines].last[4]) <= 1000
+        assert len(connection.facts.lines[lines].last[1]) <= 1000
     kept = [lines._known, lines._targets, lines._texts]
     assert sum(map(len, kept)) <= 1500 and len(lines._routed) <= 500
     assert sum(len(text) for known in kept for text in known.values()) < 500 * 2200

@@ -45,6 +45,16 @@ def test_a_log_of_json_is_told_together_with_the_counts():
     logs.close_but(())
 
 
+def test_a_log_of_json_alone_counts_nothing():
+    counts, made = LiveCounts(), config("a", admin=False, log="-", format="json")
+    logs = LiveLogs(made, None)
+    found = counts.observers(made, logs)
+    [log] = logs.of_listeners[0]
+    assert found.own[0].exchanges == (log.counted(None).exchange,)
+    assert counts.observers(made, LiveLogs(made, logs)) == found, "factories that have them are kept"
+    logs.close_but(())
+
+
 @pytest.mark.parametrize("log", [None, "-"])
 def test_observers_are_the_log_and_the_counts(log):
     counts, made = LiveCounts(), config("a", "b", log=log)

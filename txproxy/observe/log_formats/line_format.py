@@ -10,7 +10,8 @@ from txproxy.interfaces.record import ExchangeRecord, FinishedExchange
 from txproxy.observe.log_formats.combined import CombinedLines
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.format_text import FormatReader, FormatText, Placed
-from txproxy.observe.log_formats.json_line import JsonLines, RowOf
+from txproxy.observe.log_formats.json_lines.brief_lines import RowOf
+from txproxy.observe.log_formats.json_lines.json_line import JsonLines
 from txproxy.observe.log_formats.log_field import Getter, Kind, StreamGetter
 from txproxy.observe.log_formats.nginx_names import nginx_fields
 from txproxy.observe.log_formats.own_names import LISTENER, own_fields
@@ -57,7 +58,8 @@ class LineFormat:
     gives its line, or None if there is to be none.
 
     ``count_in(row_of)``, where that can be, has the last of what is in brief be the row in which the request is to be
-    counted, or None (see :class:`txproxy.observe.access_log.CountedLog`).
+    counted, or None, and what plans that stand have to say of their lines is said ``by`` the same (see
+    :class:`txproxy.observe.access_log.CountedLog`).
     """
 
     exchange: Callable[[FinishedExchange, float], bytes]
@@ -68,6 +70,7 @@ class LineFormat:
     brief: Callable[[FinishedExchange, float], tuple[Any, ...] | None] = _not_brief
     of_briefs: Callable[[Sequence[Any], Whole], bytes] = _wholes
     count_in: Callable[[RowOf], None] | None = None
+    by: object = None
 
 
 def line_format(format: str, listener: str = "", connections: Connections | None = None) -> LineFormat:
@@ -77,7 +80,7 @@ def line_format(format: str, listener: str = "", connections: Connections | None
     connections = connections or Connections()
     if format == JSON:
         json = JsonLines(listener, connections)
-        made = json.brief, json.of_briefs, json.count_in
+        made = json.brief, json.of_briefs, json.count_in, json
         return LineFormat(json.exchange, json.stream, True, connections, False, *made)
     if format == COMBINED:
         lines: Any = CombinedLines(connections)

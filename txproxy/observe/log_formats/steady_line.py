@@ -60,25 +60,36 @@ class Steady:
 
 
 # See :class:`Alike`.
-Last: TypeAlias = "tuple[bytes, int, int, int, bytes]"
-NO_LINE: Final[Last] = (b"", -1, 0, 0, b"")
+Last: TypeAlias = "tuple[tuple[bytes, int, int, int], bytes]"
+NO_LINE: Final[Last] = (b"", -1, 0, 0), b""
+# the same of where it went: see Routed
+NO_PLACE: Final[tuple[int, bytes, Row | None]] = (0, b"", None)
+# target, status, bytes sent, the minor version and scheme of a request that a plan stands for, and the piece in Last
+Again: TypeAlias = "tuple[tuple[bytes, int, int, int, bytes | None], bytes]"
+_NONE_BEFORE: Final[Again] = (b"", -1, 0, 0, None), b""
 
 
 class Alike:
     """What lines of JSON have in common, as :class:`txproxy.observe.log_formats.steady_line.Steady` has it of others:
     from the time to the target (``start``), from there to the status (``protocol``), and what follows the request's ID
     (``after``). ``end`` is that with the ID of the request itself before it. ``routed`` is what stands between, by the
-    upstream that has answered: all that have the same route and method share it.
+    upstream that has answered: all that have the same route and method share it. It was found out ``by`` who makes such
+    lines.
 
     ``last`` is what the line before had of its own before its duration (target, status, and bytes sent and received),
-    and all of it from the client to there. Several threads may write lines: what belongs together is set at once.
+    and all of it from the client to there; ``again`` is the same of requests that a plan stands for. Several threads
+    may write lines: what belongs together is set at once.
     """
 
-    __slots__ = ("headers", "words", "minor", "start", "protocol", "routed", "places", "after", "end", "last", "made")
+    __slots__ = (
+        "by", "headers", "words", "minor", "start", "protocol", "routed", "places", "after", "end", "last", "again",
+        "made",
+    )  # fmt: skip
 
     def __init__(
-        self, over: FinishedExchange, start: str, protocol: str, routed: Routed, after: str, end: bytes
+        self, by: object, over: FinishedExchange, start: str, protocol: str, routed: Routed, after: str, end: bytes
     ) -> None:
+        self.by = by
         self.headers = over.request.headers
         self.words = uneventful(words_of(over, over.request, over.context))
         self.minor = over.request.minor
@@ -89,6 +100,7 @@ class Alike:
         self.after = after
         self.end = end
         self.last: Last = NO_LINE
+        self.again: Again = _NONE_BEFORE
         self.made = 0
 
 

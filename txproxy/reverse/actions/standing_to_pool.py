@@ -35,7 +35,7 @@ class StandingToPool:
     """
 
     __slots__ = (
-        "of", "authority", "rule", "lines", "tolls", "_action", "_pool", "_asked", "_any_path", "_served",
+        "of", "authority", "rule", "lines", "known", "tolls", "_action", "_pool", "_asked", "_any_path", "_served",
         "_certificates",
     )  # fmt: skip
 
@@ -53,6 +53,7 @@ class StandingToPool:
         self.authority = request.authority
         self.rule = rule
         self.lines: dict[Any, Any] = {}
+        self.known: Any = None
         self.tolls = tolls
         self._action = action
         self._pool = action.pool

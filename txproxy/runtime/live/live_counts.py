@@ -41,11 +41,10 @@ class LiveCounts:
         own = {}
         for number, listener in enumerate(config.listeners):
             told: list[Any] = list(logs.of_listeners.get(number, ()))
-            exchanges = [one.exchange for one in told]
-            if listener.name in counts:
-                counting = counts[listener.name]
+            counting = counts.get(listener.name)
+            if counting is not None:
                 told.append(counting)
-                exchanges = _counted(told, counting)
+            exchanges = _counted(told, counting)
             if told:
                 streams = tuple(one.stream for one in told)
                 own[number] = Observers(exchanges=tuple(exchanges), streams=streams)
@@ -56,12 +55,13 @@ class LiveCounts:
         self._by_name = dict(self.of(config))
 
 
-def _counted(told: Sequence[Any], counts: RequestCounts) -> list[Any]:
-    """Who are told of exchanges, of all that are ``told``: the ``counts``, the last of them, by way of a log if one can
-    do that.
+def _counted(told: Sequence[Any], counts: RequestCounts | None) -> list[Any]:
+    """Who are told of exchanges, of all that are ``told``: the ``counts``, the last of them if there are some, by way
+    of a log if one can do that.
     """
-    for place, one in enumerate(told[:-1]):
+    others = told if counts is None else told[:-1]
+    for place, one in enumerate(others):
         both = one.counted(counts) if isinstance(one, AccessLog) else None
         if both is not None:
-            return [both.exchange if at == place else other.exchange for at, other in enumerate(told[:-1])]
+            return [both.exchange if at == place else other.exchange for at, other in enumerate(others)]
     return [one.exchange for one in told]

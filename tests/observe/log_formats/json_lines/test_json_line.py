@@ -10,7 +10,7 @@ from txproxy.errors import ConnectionRefused
 from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
 from txproxy.observe.log_formats.connection_facts import Connections
-from txproxy.observe.log_formats.json_line import JsonLines
+from txproxy.observe.log_formats.json_lines.json_line import JsonLines
 
 ANY = bytes(range(256))
 
