@@ -4,6 +4,7 @@ import gc
 import random
 import re
 import weakref
+from pathlib import Path
 
 import pytest
 from twisted.logger import capturedLogs, formatEvent
@@ -18,6 +19,8 @@ from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.request_counts import RequestCounts
 from txproxy.proxy.limits import Limits
 from txproxy.testing import ProxyInMemory, context_of
+from txproxy.upstreams.upstream import Upstream
+from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
@@ -338,6 +341,87 @@ def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch
         # By way of the log they are what they are without it.
         assert counted_of(counts) == counted_of(varied.counts) and counts.failures == varied.counts.failures
         assert sum(row.count for row in counts.rows.values()) == len(lines) and len(counts.rows) > 15
+
+
+class Told:
+    """A proxy with two logs of JSON, told as one with what is counted, or by the slow twins of that, and without the
+    short cut of plans that stand.
+    """
+
+    def __init__(self, short, directory, counted):
+        directory.mkdir()
+        self.logs = [AccessLog(str(directory / name), line_format("json", name, Connections())) for name in "ab"]
+        self.counts = [RequestCounts() for _ in self.logs] if counted else []
+        told = [log.exchange for log in self.logs] + [counts.exchange for counts in self.counts]
+        if short:
+            told = [log.counted(counts) for log, counts in zip(self.logs, self.counts or (None, None), strict=True)]
+            told = [one.exchange for one in told]
+        one = parse_upstream("http://192.0.2.80;weight=12")
+        # At the same place, and by the same connections.
+        other = Upstream(one.address, one.authority, name="other")
+        pool = Pool([one, other, "http://192.0.2.81;weight=12"], name="p")
+        self.proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, observers=told, reactor=reactor))
+        if not short:
+            self.proxy.factory.standing_for = None
+        self.clients = {}
+
+    def ask(self, host, request, response, seconds):
+        client = self.clients.get(host)
+        if client is None or client.closed or client.disconnecting:
+            self.clients[host] = client = self.proxy.connect(host)
+        client.send(request)
+        self.proxy.clock.advance(seconds)
+        for upstream in self.proxy.network.connections:
+            if upstream.received and not upstream.closed:
+                upstream.received = b""
+                upstream.send(response)
+
+    def said(self):
+        for log in self.logs:
+            assert log.file.flush(SOON)
+            log.close()
+            yield Path(log.file.path).read_bytes()
+        for counts in self.counts:
+            yield counted_of(counts), counts.failures
+
+
+ALIKE = b"%b HTTP/1.%d\r\nHost: c.example\r\nUser-Agent: %b\r\n\r\n"
+ANSWER = b"HTTP/1.1 %b\r\nDate: D\r\n%bContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_what_plans_stand_for_is_logged_and_counted_as_by_the_slow_twins(tmp_path, monkeypatch, counted):
+    now, chance = [1.8e9], random.Random(11)
+    monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now[0])
+    others = []
+    other = CountedLog._other
+    monkeypatch.setattr(CountedLog, "_other", lambda told, over: others.append(over) or other(told, over))
+    worlds = [Told(one, tmp_path / str(one), counted) for one in (True, False)]
+    pick = lambda usual, *rare: chance.choice(rare) if chance.random() < 0.1 else usual  # noqa: E731
+    for number in range(1500):
+        if number % 40 == 0:
+            host, agent = chance.choice(CLIENTS), chance.choice([b"curl", b"wget"])
+            identified = chance.choice([b"", b"", b"X-Request-Id: 7\r\n"])
+        target = pick(b"/same", b"/%d" % number, b"http://c.example/same")
+        request = ALIKE % (b"GET " + target, pick(1, 1, 1, 1, 0), agent)
+        answer = ANSWER % (
+            pick(b"200 OK", b"404 No", b"503 No"),
+            pick(identified, b"", b"X-Request-Id: %d\r\n" % number),
+        )
+        answer = pick(answer, answer.replace(b": 2", b": 3") + b"!")
+        seconds = chance.choice([0.0, 0.0004, 0.003, 0.3, 1.5])
+        now[0] += chance.choice([0.0, 0.0001, 0.001, 0.4])
+        for world in worlds:
+            world.ask(host, request, answer, seconds)
+            if number % 40 < 3 or number % 4 == 0:
+                # so that the next line can have something in common with these
+                for log in world.logs:
+                    log.make()
+    said = [list(world.said()) for world in worlds]
+    assert said[0] == said[1]
+    assert said[0][0].count(b"\n") == 1500 and len(set(said[0][0].splitlines())) > 1000
+    # Of those that the first log was told of; the second knows none beforehand.
+    assert 300 < len(others) - 1500 < 1200
 
 
 def test_what_a_log_counts_is_counted_when_it_is_asked_for_and_in_bounds(tmp_path):

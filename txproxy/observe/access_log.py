@@ -205,8 +205,6 @@ class CountedLog:
             sizes.append(sent)
             if len(sizes) >= MOST_TOLD:
                 row.settle()
-        elif self.counts is not None:
-            self._count(over)
         ended.append((head, middle, known.end, seconds, seconds, time(), row))
         # In this order: another thread may take them meanwhile.
         count = len(ended)

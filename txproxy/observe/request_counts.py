@@ -155,6 +155,11 @@ class Row:
         return sum(self.at_once.counts) + sum(self.durations.counts)
 
 
+# of no method that a request could have
+_NO_ROW: Final = Row()
+_NO_ROW.method = b" "
+
+
 class FinishedStream(Protocol):
     """A raw stream, as far as it is counted."""
 
@@ -234,18 +239,30 @@ class RequestCounts:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One that is over."""
-        if over.standing is not None and over.status < 500:
-            self._count_standing(over)
+        standing, status = over.standing, over.status
+        if standing is not None and status < 500:
+            # It has gone well, at once, and there is no more to be counted of it.
+            upstream = over.tracker
+            try:
+                row = self._at_hand[upstream][status]
+            except KeyError:
+                row = _NO_ROW
+            if row.rule != standing.rule or row.method != over.request.method:
+                row = self._take_up(standing.rule, status, over.request.method, upstream)
+            row.at_once.told.append(over.seconds)
+            sizes = row.sizes
+            sizes.append(over.sent)
+            if len(sizes) >= MOST_TOLD:
+                row.settle()
             return
-        context, request, status, plan = over.context, over.request, over.status, over.plan
+        context, request, plan = over.context, over.request, over.plan
         attempt: Any = plan.attempt if plan is not None else over.attempt
         upstream = attempt.upstream if attempt is not None else None
         try:
             row = self._at_hand[upstream][status]
-            at_hand = row.rule == context.rule and row.method == request.method
         except KeyError:
-            at_hand = False
-        if not at_hand:
+            row = _NO_ROW
+        if row.rule != context.rule or row.method != request.method:
             row = self._take_up(context.rule, status, request.method, upstream)
         seconds, first_byte = over.seconds, over.first_byte
         # Small responses begin and end at once.
@@ -260,22 +277,6 @@ class RequestCounts:
         outcome = over.outcome
         if outcome != "ok" or status >= 500 or request.body or over.eventful or context.cache is not None:
             self._count_more(over, row, outcome)
-        if len(sizes) >= MOST_TOLD:
-            row.settle()
-
-    def _count_standing(self, over: FinishedExchange) -> None:
-        """The same for one that has gone well, at once, and of which there is no more to be counted."""
-        rule, method, status, upstream = over.standing.rule, over.request.method, over.status, over.tracker
-        try:
-            row = self._at_hand[upstream][status]
-            at_hand = row.rule == rule and row.method == method
-        except KeyError:
-            at_hand = False
-        if not at_hand:
-            row = self._take_up(rule, status, method, upstream)
-        row.at_once.told.append(over.seconds)
-        sizes = row.sizes
-        sizes.append(over.sent)
         if len(sizes) >= MOST_TOLD:
             row.settle()
 
