@@ -16,6 +16,9 @@ CASES = [
     ("txproxy explain --us", {"--user"}),
     ("txproxy completion f", {"fish"}),
     ("txproxy top --on", {"--once"}),
+    ("txproxy docs tut", {"tutorial"}),
+    ("txproxy docs jobs/doc", {"jobs/docker"}),
+    ("txproxy docs kuber", {"kubernetes"}),
 ]
 
 

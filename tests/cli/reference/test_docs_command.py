@@ -4,7 +4,7 @@ import pytest
 
 from txproxy.cli.command import main
 from txproxy.cli.reference import docs_command
-from txproxy.cli.reference.docs_command import address, has_screen, page_names, pages_folder, run
+from txproxy.cli.reference.docs_command import address, has_screen, page_names, page_words, pages_folder, run
 
 
 @pytest.fixture
@@ -32,6 +32,22 @@ def test_the_first_folder_that_has_pages_is_taken(pages, tmp_path_factory):
 
 def test_pages_are_called_by_their_paths(pages):
     assert page_names(pages) == ["api/forward", "index", "keys"]
+
+
+def test_what_may_stand_for_a_page_is_known_with_pages_and_without(pages, tmp_path_factory):
+    made = page_words([pages])
+    assert made == ["api/forward", "forward", "index", "keys"]
+    sources = tmp_path_factory.mktemp("docs")
+    for name in ("index", "forward", "api/forward", "api/other", "api/names/other", "_build/left"):
+        (sources / name).parent.mkdir(exist_ok=True)
+        (sources / f"{name}.rst").write_text("=")
+    # a name that two pages have stands for neither, unless it is the whole name of one
+    assert page_words([], sources) == ["api/forward", "api/names/other", "api/other", "forward", "index"]
+
+
+def test_each_word_for_a_page_is_taken(pages, capsys):
+    for word in page_words([pages]):
+        assert run([word, "--print"], [pages]) == 0 and capsys.readouterr().out.endswith(".html\n")
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,13 @@ def described_commands() -> tuple[DescribedCommand, ...]:
         DescribedCommand("cache", ABOUT["cache"], verbs=_verbs(cache_command.VERBS)),
         DescribedCommand("ctl", ABOUT["ctl"], verbs=_verbs(ctl_command.VERBS)),
         DescribedCommand("top", ABOUT["top"], _arguments(top_command.make_parser())),
-        DescribedCommand("docs", ABOUT["docs"], _arguments(docs_command.make_parser()), takes="PAGE"),
+        DescribedCommand(
+            "docs",
+            ABOUT["docs"],
+            _arguments(docs_command.make_parser()),
+            takes="PAGE",
+            words=tuple(docs_command.page_words()),
+        ),
         DescribedCommand("completion", ABOUT["completion"], takes="SHELL", words=("bash", "zsh", "fish")),
         DescribedCommand("demo", ABOUT["demo"]),
     ]

@@ -15,6 +15,8 @@ from txproxy.components.values import hint
 _PACKAGE: Final = Path(__file__).parents[2]
 # Where the build of a wheel puts them, and where make docs does in a clone.
 _PLACES: Final = (_PACKAGE / "documentation", _PACKAGE.parent / "docs" / "_build" / "html")
+# Of what they are made, in a clone.
+_SOURCES: Final = _PACKAGE.parent / "docs"
 
 
 def pages_folder(places: Sequence[Path] = _PLACES) -> Path | None:
@@ -58,6 +60,18 @@ def run(arguments: Sequence[str], places: Sequence[Path] = _PLACES) -> int:
     if has_screen(os.environ, sys.platform):
         webbrowser.open(page.as_uri())
     return 0
+
+
+def page_words(places: Sequence[Path] = _PLACES, sources: Path = _SOURCES) -> list[str]:
+    """What may stand for PAGE, for shells: the names of all pages, whole and as short as they are known by."""
+    folder = pages_folder(places)
+    if folder is not None:
+        names = page_names(folder)
+    else:
+        files = (file.relative_to(sources) for file in sources.rglob("*.rst"))
+        names = [file.with_suffix("").as_posix() for file in files if not file.parts[0].startswith("_")]
+    short = {name.rpartition("/")[2] for name in names}
+    return sorted({*names, *(name for name in short if _whole_name(name, names) in names)})
 
 
 def _whole_name(page: str, names: Sequence[str]) -> str:
