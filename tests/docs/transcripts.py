@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from tests.integration.conftest import DEADLINE, answers, free_port, need, until
 
 _BLOCK = re.compile(r"^\.\. code-block:: console\n\n((?:    ?.*\n|\n)+)", re.MULTILINE)
+# a configuration that is not the page's own
+_ELSEWHERE = re.compile(r"^\.\. literalinclude:: (\.\./\S+\.toml)$", re.MULTILINE)
 _PORT = re.compile(r"\b(?:[89]\d{3}|3128|5433|1080)\b")
 _CURL = re.compile(r"\bcurl ")
 _QUIET = f"curl -sS --noproxy '' --max-time {DEADLINE - 10} "
@@ -76,6 +78,9 @@ class Transcript:
                     shutil.copy(file, place)
                 else:
                     place.write_text(self._here(file.read_text()))
+        for name in _ELSEWHERE.findall(page.read_text()):
+            file = page.parent / name
+            (folder / file.name).write_text(self._here(file.read_text()))
         self.steps = [Step(self._here(typed), self._here(prints)) for typed, prints in steps(page.read_text())]
 
     def _here(self, text: str) -> str:
@@ -122,7 +127,9 @@ class Transcript:
         return bool(step.prints) and (asked or step.typed.startswith("cat ") or "/metrics" in step.typed)
 
     def _begin(self, typed: str) -> None:
-        words = shlex.split(typed)
+        words, around = shlex.split(typed), []
+        while re.match(r"[A-Z_]+=", words[0]):
+            around.append(words.pop(0))
         program = words[0]
         if program == "txproxy":
             default = _LISTENING.get(words[1])
@@ -143,6 +150,8 @@ class Transcript:
             said = "\n".join(line for line in text.splitlines() if "listen" in line)
         ports = [port for port in self._ports.values() if re.search(rf"\b{port}\b", _without_upstreams(said))]
         with (self._folder / "output").open("ab") as out:
+            if around:
+                words = [need("env"), *around, *words]
             process = self._processes(*words, cwd=self._folder, stdout=out, stderr=subprocess.STDOUT)
         for port in ports:
             until(lambda port=port: process.poll() is not None or answers(int(port)), f"{typed} listens on {port}")
