@@ -50,6 +50,24 @@ def test_what_is_escaped_is_just_that():
         assert Expansion({}, Outside()).expanded(escaped(text)) == text
 
 
+@pytest.mark.parametrize("name", ["${HOST}", "a-${GONE:-b}", "$${HOST}"])
+def test_names_are_what_the_file_says_they_are(name):
+    with pytest.raises(ConfigError) as caught:
+        read(LEAST + f'[pools."{name}"]\nupstreams = ["http://127.0.0.1:8002"]\n')
+    call = name[name.index("$") :]
+    assert str(caught.value) == (
+        f"proxy.toml:6: pools.'{name}': {call} stands in a name, and names are what the file says they are; accepted "
+        "is the name itself"
+    )
+
+
+def test_names_in_lower_case_are_no_business_of_the_environment():
+    assert Expansion(ENVIRON, Outside()).expanded({"${host}": 1, "a": {"$b": "${HOST}"}}) == {
+        "${host}": 1,
+        "a": {"$b": "a.example"},
+    }
+
+
 @pytest.mark.parametrize(
     ("keys", "template"),
     [

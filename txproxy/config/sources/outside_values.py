@@ -130,6 +130,11 @@ class Expansion:
         """``data`` with values of the environment in it."""
         if isinstance(data, dict):
             kept = _groups(data)
+            for key in data:
+                if "${" in key and (call := _REFERENCE.search(key)) is not None:
+                    # As in files of compose. Else it would be a name of its own, and nobody would say so.
+                    said = f"{call[0]} stands in a name, and names are what the file says they are"
+                    self.faults.append(Finding((*path, key), said, "accepted is the name itself"))
             return {key: item if item is kept else self.expanded(item, (*path, key)) for key, item in data.items()}
         if isinstance(data, list):
             return [self.expanded(item, (*path, number)) for number, item in enumerate(data)]
