@@ -15,7 +15,7 @@ from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.caching.stored_reader import Reader
 
-DATA = bytes(index % 251 for index in range(3 << 20))
+DATA = (bytes(range(251)) * ((3 << 20) // 251 + 1))[: 3 << 20]
 
 
 class FileBody:
