@@ -1,8 +1,16 @@
 """How the tests are run, and what many of them serve from."""
 
+# ruff: noqa: E402
+import contextlib
 import gc
+import importlib
 import os
 import sys
+
+# Tests are rewritten, and what hundreds of programs import is compiled, once for all processes of a run, whatever the
+# environment says: without it, half of the time of a run goes there. First of all, as pytest rewrites Hypothesis, too.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,11 +18,6 @@ from hypothesis import HealthCheck, settings
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings
-
-# Tests are rewritten, and what hundreds of programs import is compiled, once for all processes of a run, whatever the
-# environment says: without it, half of the time of a run goes there.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 # Properties are about values: how long an example takes beside others, by the clock on the wall, tells nothing of them.
 settings.register_profile(
@@ -26,13 +29,30 @@ settings.register_profile(
 settings.load_profile("unhurried")
 
 
+def _import_a_part(config):
+    """Where all tests are collected, each worker begins elsewhere, and finds the rest rewritten by the others: in a new
+    clone, all of them would rewrite the same files at the same time, which takes as long as all else of a start.
+    """
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    files = sorted(
+        path for folder in config.getini("testpaths") for path in config.rootpath.glob(f"{folder}/**/test_*.py")
+    )
+    for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        # What is wrong with it is said when it is collected.
+        with contextlib.suppress(Exception, pytest.skip.Exception):
+            importlib.import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_collection():
+def pytest_collection(session):
     """What is collected stays until the end: the garbage collector, which takes a third of the time and then a quarter
     of a second each time that a test asks for it, need not look at it.
     """
     gc.disable()
     try:
+        _import_a_part(session.config)
         return (yield)
     finally:
         gc.collect()
