@@ -56,10 +56,6 @@ def _with_route(action: dict[str, Any]) -> dict[str, Any]:
 
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "tls": {
-        "listeners": [{"tls_listen": "tcp:443", "certificates": [{"cert": "pair.pem"}], "tls": {}, "pool": "app"}],
-        "pools": POOLS,
-    },
     "whole": {
         "log": {},
         "access_logs": [{"to": "more.log"}],
@@ -83,8 +79,12 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "redirect": _with_route({"redirect": "/new"}),
     "files": _with_route({"files": "."}),
     "tunnel": _with_route({"tunnel": "app"}),
+    "tls": {
+        "listeners": [{"tls_listen": "tcp:443", "certificates": [{"cert": "pair.pem"}], "tls": {}, "pool": "app"}],
+        "pools": POOLS,
+    },
 }
-"""Together, they have each kind of table."""
+"""Together, they have each kind of table. The last reads files, which takes as long as all else."""
 
 
 def written(value: Any) -> str:
@@ -130,3 +130,30 @@ def with_value(document: dict[str, Any], key: str, value: Any) -> str:
     assert table is not None
     table[key.rpartition(".")[2].removesuffix("[]")] = value
     return toml(changed)
+
+
+# What tables need beside a key of theirs; nothing else at the top of a document is needed by others.
+_NEEDED = {
+    "listeners": ("listen", "tls_listen", "certificates", "mode", "pool", "parents"),
+    "pools": ("upstreams",),
+    "routes": ("name", "path", "pool", "respond", "redirect", "files", "tunnel"),
+}
+
+
+def around(document: dict[str, Any], key: str) -> dict[str, Any]:
+    """What of a document ``key`` makes sense in, which takes a quarter of the time to read."""
+    steps = [step.removesuffix("[]") for step in key.split(".")]
+    found: dict[str, Any] = {}
+    for name, value in document.items():
+        wanted = (*_NEEDED.get(name, ()), *(steps[1:3] if name == steps[0] else ()))
+        if name not in _NEEDED:
+            if name == steps[0]:
+                found[name] = value
+        elif isinstance(value, list):
+            if name != "routes" or name == steps[0]:
+                found[name] = [{inner: table[inner] for inner in table if inner in wanted} for table in value]
+        else:
+            found[name] = {
+                one: {inner: table[inner] for inner in table if inner in wanted} for one, table in value.items()
+            }
+    return found

@@ -5,10 +5,11 @@ The keys are those that the parser asks for, so that a new one is tested as soon
 
 import datetime
 import pathlib
+import re
 
 import pytest
 
-from tests.config.toml.documents import DOCUMENTS, holder, toml, with_value
+from tests.config.toml.documents import DOCUMENTS, around, holder, toml, with_value
 from tests.tls.authority import new_ca
 from txproxy.config.toml.file import parse
 from txproxy.config.toml.tables import Findings
@@ -221,7 +222,8 @@ def _taken(key: str) -> set[str]:
 
 
 def _keys() -> dict[str, str]:
-    """Each key that the parser asks for, with a document that has its table."""
+    """Each key that the parser asks for, with the first document that has it, or at least its table."""
+    having: dict[str, str] = {}
     keys: dict[str, str] = {}
     for name, document in DOCUMENTS.items():
         findings = Findings()
@@ -230,9 +232,11 @@ def _keys() -> dict[str, str]:
         except ConfigError:
             pass  # of files that are not there, which is no matter
         for key in findings.asked:
-            if holder(document, key) is not None:
+            if (table := holder(document, key)) is not None:
                 keys.setdefault(key, name)
-    return keys
+                if key.rpartition(".")[2].removesuffix("[]") in table:
+                    having.setdefault(key, name)
+    return {**keys, **having}
 
 
 KEYS = _keys()
@@ -262,7 +266,7 @@ def test_all_keys_are_found():
 @pytest.mark.no_cover
 @pytest.mark.parametrize("key", KEYS)
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_taken_in_silence(key):
-    document = DOCUMENTS[KEYS[key]]
+    document = around(DOCUMENTS[KEYS[key]], key)
     # Its own name, or that of the table that it makes sense in with others.
     names = [step.removesuffix("[]").removesuffix("s") for step in key.split(".")[-2:]]
     taken = set()
@@ -287,7 +291,7 @@ def test_a_key_that_is_misspelt_is_no_key(key):
     # Where names are free, each is one.
     if not any(table == f"{free}." for free in ("pools", "listeners[].lists")):
         with pytest.raises(ConfigError, match=f"{misspelt}: no such key .is {name}"):
-            parse(with_value(DOCUMENTS[KEYS[key]], f"{table}{misspelt}", 1), "proxy.toml")
+            parse(with_value(around(DOCUMENTS[KEYS[key]], key), f"{table}{misspelt}", 1), "proxy.toml")
 
 
 NO_HOSTS = ["a..b", "-a", "10.0", "a,b", "a b", "*.a", ".a", "xn--a", "a.b.1x", "http://a", "a/b", "a:x"]
@@ -306,7 +310,9 @@ HOSTS = {
 
 @pytest.mark.parametrize("key", HOSTS)
 def test_what_is_no_host_is_no_host_in_any_key(key):
-    # Of the URL of a rewrite, what follows a slash is the path.
-    for host in (host for host in NO_HOSTS if "/" not in host or not key.endswith(".to")):
-        with pytest.raises(ConfigError, match="accepted"):
-            parse(with_value(DOCUMENTS[KEYS[key]], key, HOSTS[key].format(host)), "proxy.toml")
+    table, _, name = key.rpartition(".")
+    said = re.escape(table.replace("[]", "[0]").replace("NAME", "app"))
+    # Of the URL of a rewrite or a redirect, what follows a slash is the path.
+    for host in (host for host in NO_HOSTS if "/" not in host or name not in ("to", "redirect")):
+        with pytest.raises(ConfigError, match=rf"\A\S+ {said}(\.{name}\S*)?: .*accepted"):
+            parse(with_value(around(DOCUMENTS[KEYS[key]], key), key, HOSTS[key].format(host)), "proxy.toml")
