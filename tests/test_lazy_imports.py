@@ -76,7 +76,7 @@ UNUSED = (
     "txproxy.proxy.caching",
     "txproxy.proxy.downstream.http2",
     "txproxy.proxy.downstream.socks5",
-    "txproxy.proxy.upstream.http2_upstream",
+    "txproxy.proxy.upstream.http2.http2_upstream",
     "txproxy.reverse.site_login",
     "txproxy.runtime.live.live_cache",
     "txproxy.runtime.workers.master_service",
@@ -114,7 +114,7 @@ def test_a_plain_reverse_proxy_waits_for_no_feature_that_is_off():
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ("['reverse', '--upstream', 'h2c://127.0.0.1:9']", "txproxy.proxy.upstream.http2_upstream"),
+        ("['reverse', '--upstream', 'h2c://127.0.0.1:9']", "txproxy.proxy.upstream.http2.http2_upstream"),
         ("['reverse', '--upstream', 'http://127.0.0.1:9', '--health-check', '/']", "txproxy.upstreams.health.probe"),
         ("['forward']", "txproxy.proxy.downstream.socks5"),
     ],

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.proxy.exchanges.test_exchange import GET, POST
+from tests.proxy.upstream.http2.test_http2_upstream import POST_NOTHING, ask
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
-from tests.proxy.upstream.test_http2_upstream import POST_NOTHING, ask
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.http2 import frames

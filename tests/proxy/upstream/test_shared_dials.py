@@ -1,8 +1,8 @@
 """Connections that many wait for: how many dials there are, and who gets what comes of them."""
 
 from tests.proxy.exchanges.test_exchange import status
+from tests.proxy.upstream.http2.test_http2_upstream import TWO_STREAMS, ask
 from tests.proxy.upstream.http2_peer import Http2Peer
-from tests.proxy.upstream.test_http2_upstream import TWO_STREAMS, ask
 from txproxy.errors import ConnectionRefused
 from txproxy.proxy.upstream.shared_dials import SharedDials
 

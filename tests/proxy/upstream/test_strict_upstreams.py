@@ -5,8 +5,8 @@ nobody else is the worse for what concerns one stream alone.
 import pytest
 
 from tests.proxy.exchanges.test_exchange import status
+from tests.proxy.upstream.http2.test_http2_upstream import POST_NOTHING, ask
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
-from tests.proxy.upstream.test_http2_upstream import POST_NOTHING, ask
 from tests.wire.http2.taken_apart import frame
 from txproxy import Limits
 from txproxy.wire.http2 import frames

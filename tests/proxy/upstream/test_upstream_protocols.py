@@ -9,7 +9,7 @@ from tests.proxy.upstream.http2_peer import PREFACE, Http2Peer
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.interfaces import Address
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
-from txproxy.proxy.upstream.http2_upstream import Http2Upstream
+from txproxy.proxy.upstream.http2.http2_upstream import Http2Upstream
 from txproxy.proxy.upstream.upstream_protocols import build_upstream
 from txproxy.testing import MemoryNetwork, ProxyInMemory
 from txproxy.upstreams.pool_settings import PoolSettings

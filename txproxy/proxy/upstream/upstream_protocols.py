@@ -16,7 +16,7 @@ from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
 
 if TYPE_CHECKING:
-    from txproxy.proxy.upstream.http2_upstream import Http2Upstream
+    from txproxy.proxy.upstream.http2.http2_upstream import Http2Upstream
 
     Talking: TypeAlias = UpstreamProtocol | Http2Upstream
 
@@ -38,7 +38,7 @@ def http2_upstream() -> type[Http2Upstream]:
     """What talks HTTP/2. Who is told of upstreams that do asks for it before a client waits, and while the modules that
     lie there are those of this program.
     """
-    from txproxy.proxy.upstream.http2_upstream import Http2Upstream
+    from txproxy.proxy.upstream.http2.http2_upstream import Http2Upstream
 
     return Http2Upstream
 

@@ -12,7 +12,7 @@ from txproxy.errors import (
     ResponseIncomplete,
     UpstreamClosed,
 )
-from txproxy.proxy.upstream.http2_stream import Http2Stream
+from txproxy.proxy.upstream.http2.http2_stream import Http2Stream
 from txproxy.wire.http2.events import WRITABLE, Event, StreamReset
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from txproxy.wire.message import EndOfMessage, ResponseHead

@@ -19,11 +19,11 @@ from txproxy.net.transports.turn_writes import ask_function, write_function
 from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.proxy.upstream.http2_stream import Http2Stream, WithLength
-from txproxy.proxy.upstream.liveness import Liveness
-from txproxy.proxy.upstream.stream_events import deliver, fail_all
+from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, WithLength
+from txproxy.proxy.upstream.http2.liveness import Liveness
+from txproxy.proxy.upstream.http2.stream_events import deliver, fail_all
+from txproxy.proxy.upstream.http2.websocket_stream import WebSocketStream, decide
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
-from txproxy.proxy.upstream.websocket_stream import WebSocketStream, decide
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.message import RequestHead
@@ -226,7 +226,7 @@ class Http2Upstream:
 
     @property
     def shared(self) -> bool:
-        """See :class:`txproxy.proxy.upstream.http2_stream.Http2Stream`."""
+        """See :class:`txproxy.proxy.upstream.http2.http2_stream.Http2Stream`."""
         return (self._reused or len(self.session.streams) > 0) and self._kept_by is self.services.connections
 
     def open(self) -> Http2Stream:
@@ -368,7 +368,7 @@ class Http2Upstream:
     # -- the end
 
     def become_tunnel(self, end: Any) -> bytes:
-        """See :class:`txproxy.proxy.upstream.http2_stream.Http2Stream`."""
+        """See :class:`txproxy.proxy.upstream.http2.http2_stream.Http2Stream`."""
         raise AssertionError("a connection of HTTP/2 changes no protocols")
 
     def close(self) -> None:

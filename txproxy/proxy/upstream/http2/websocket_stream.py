@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from txproxy.errors import ExchangeError, RequestUnseen
 from txproxy.net.deadlines import NEVER
-from txproxy.proxy.upstream.http2_stream import Http2Stream
+from txproxy.proxy.upstream.http2.http2_stream import Http2Stream
 from txproxy.proxy.upstream.upstream_states import Http2State
 from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key, without_upgrade
 from txproxy.wire.headers import Headers

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txproxy.net.deadlines import Deadlines
-from txproxy.proxy.upstream.liveness import Liveness
+from txproxy.proxy.upstream.http2.liveness import Liveness
 
 
 class Watched:

@@ -1,8 +1,8 @@
 """What comes on several streams at once: each hears of its own, in order."""
 
 from tests.proxy.exchanges.test_exchange import status
+from tests.proxy.upstream.http2.test_http2_upstream import POST_NOTHING, ask
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
-from tests.proxy.upstream.test_http2_upstream import POST_NOTHING, ask
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED
 
