@@ -105,6 +105,11 @@ class UpstreamConnection(RawConnection, Protocol):
     def open(self) -> UpstreamStream:
         """The stream of one request, for which there has to be capacity. An HTTP/1 connection is its own."""
 
+    def start(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
+        """Open a stream for the request of an ``exchange``, which has no body, and begin it there, in one step: from
+        before anything can happen to it on, the stream is the exchange's ``upstream``, and what was ``kept`` for it.
+        """
+
 
 class UpstreamStream(RawConnection, Protocol):
     """One request at an upstream, and the response to it."""

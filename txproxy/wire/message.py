@@ -5,7 +5,7 @@ pseudo-fields is an attribute here.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from txproxy.wire.headers import Headers
 
@@ -83,6 +83,39 @@ class RequestHead:
         return f"RequestHead({self.method!r}, {self.path!r}, authority={self.authority!r}, {self.headers!r})"
 
 
+class SharedRequest(RequestHead):
+    """The head of requests that are the same, and have no body: nobody changes it.
+
+    ``onward`` is what is sent for it, by a plan that stands (``standing``); and ``framed`` how it is written in HTTP/2,
+    after the scheme there. None before somebody has found that out.
+    """
+
+    __slots__ = ("standing", "onward", "framed")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        headers: Headers,
+        authority: bytes = b"",
+        scheme: bytes | None = None,
+        minor: int = 1,
+    ) -> None:
+        super().__init__(method, path, headers, authority, scheme, 0, minor)
+        self.standing: Any = None
+        self.onward: RequestHead | None = None
+        self.framed: Any = None
+
+    @classmethod
+    def of(cls, head: RequestHead) -> SharedRequest:
+        """One for those that are the same as that of ``head``."""
+        return cls(head.method, head.path, head.headers, head.authority, head.scheme, head.minor)
+
+    def alone(self) -> RequestHead:
+        """One of the same for a single request, which may be changed."""
+        return RequestHead(self.method, self.path, self.headers, self.authority, self.scheme, 0, self.minor)
+
+
 class ResponseHead:
     """One response's status and fields. ``body`` is a length in bytes, ``CHUNKED`` or ``UNTIL_CLOSE``."""
 
@@ -117,15 +150,16 @@ class SharedHead(ResponseHead):
 
     ``onward`` is what clients get of it where nothing else is to be done with it; None as long as nobody has made that,
     or where it is made each time anew. ``written`` is what it is in HTTP/1.1 where the connection goes on after the
-    response; None before somebody has written it.
+    response, and ``framed`` what stands around the number of its stream in HTTP/2; None before somebody has written it.
     """
 
-    __slots__ = ("onward", "written")
+    __slots__ = ("onward", "written", "framed")
 
     def __init__(self, status: int, headers: Headers, reason: bytes, body: int) -> None:
         super().__init__(status, headers, reason, body)
         self.onward: SharedHead | None = None
         self.written: bytes | None = None
+        self.framed: Any = None
 
     def alone(self) -> ResponseHead:
         """One of the same for a single response, which may be changed."""

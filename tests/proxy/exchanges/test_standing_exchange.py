@@ -15,6 +15,7 @@ from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
+from txproxy.wire.message import RequestHead, SharedRequest
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
 HEAD = GET.replace(b"GET", b"HEAD")
@@ -272,3 +273,25 @@ def test_of_http2_all_is_the_same(response):
 
 def status_of(received):
     return int(received.split(b" ", 2)[1])
+
+
+def test_the_head_that_many_requests_share_is_changed_by_none():
+    world = World(True, upstreams=["h2c://10.0.0.1"])
+    client = Client(world.client)
+    client.ask()
+    peer = Upstream(world.proxy.upstream)
+    for number in (1, 3, 5):
+        peer.answer(number)
+        client.turn()
+        client.ask()
+    client.ask()
+    one, other = world.exchanges()
+    shared = one.request
+    assert type(one) is StandingExchange and type(shared) is SharedRequest and other.request is shared
+    assert one.context and one.request is not shared and type(one.request) is RequestHead
+    one.request.path = b"/changed"
+    assert shared.path == other.request.path == b"/" and other.context and other.request.path == b"/"
+    names = [name for name in RequestHead.__slots__ if name != "path"]
+    assert [getattr(one.request, name) for name in names] == [getattr(shared, name) for name in names]
+    world.client.drop()
+    world.proxy.close()

@@ -117,15 +117,12 @@ class Attempts(RequestSide):
             return False
         if b"authorization" in (fields.form or fields).index:
             return False
-        kept = self.services.connections.lease(attempt.address.key)
+        kept = self.services.connections.next_of(attempt.address.key)
         if kept is None:
             return False
-        if self.started is not None:
-            self.kept = kept
         self.tracker = attempt.tracker
         self.phase = SENT
-        self.upstream = kept
-        kept.begin(self, head, plan.response_timeout)
+        kept.start(self, head, plan.response_timeout)
         return True
 
     def _make(self, attempt: Attempt) -> None:

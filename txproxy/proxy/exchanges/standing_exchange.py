@@ -17,7 +17,7 @@ from txproxy.interfaces.plan import Plan, StandingPlan
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.phases import OVER, PLANNING, SENT, Phase
 from txproxy.proxy.services import Services
-from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead, SharedRequest
 
 _log = Logger()
 
@@ -55,7 +55,8 @@ class StandingExchange(Exchange):
     bound = body = call = _response_body = None
     started: float | None = None
     first_byte: float | None = None
-    phase: Phase = PLANNING
+    # Without a value here: see txproxy.wire.http2.stream.Stream.
+    phase: Phase
     # What is to be set at the beginning is set where it begins: to call a method for it would take half as long as all
     # else that is done there.
     __init__ = object.__init__
@@ -64,6 +65,10 @@ class StandingExchange(Exchange):
         """Be an exchange like all others."""
         standing, self.standing = self.standing, None
         if standing is not None:
+            request = self.request
+            if type(request) is SharedRequest:
+                # From now on it may be changed.
+                self.request = request.alone()
             downstream: Any = self.downstream
             self.context = context = RequestContext(downstream.connection)
             self.plan = standing.plan(self.tracker, self.request, context)
@@ -134,14 +139,20 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     it; False, with nothing done, if that is not so.
     """
     standing: StandingPlan | None = connection.standing
-    if standing is None or request.headers is not standing.of or request.authority != standing.authority:
+    # Where a connection has some of its own, the client may have logged in on one.
+    if standing is None or connection.connections is not None:
         return False
-    if connection.connections is not None:
-        # The client may have logged in on one of its own.
-        return False
-    head = standing.head_for(request)
-    if head is None:
-        return False
+    if type(request) is SharedRequest and request.standing is standing:
+        # It was asked for one like it.
+        head = request.onward
+    else:
+        if request.headers is not standing.of or request.authority != standing.authority:
+            return False
+        head = standing.head_for(request)
+        if head is None:
+            return False
+        if type(request) is SharedRequest:
+            request.standing, request.onward = standing, head
     tolls = standing.tolls
     if services.observed or tolls is not None:
         # It is read once, for all that ask. Not at once: see Exchange.start.
@@ -165,14 +176,12 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     exchange.request_done = True
     exchange.standing = standing
     exchange.tracker = upstream
-    exchange.started = started = now if services.observed else None
-    kept = services.connections.lease(upstream.address.key)
+    exchange.started = now if services.observed else None
+    kept = services.connections.next_of(upstream.address.key)
     if kept is None:
+        exchange.phase = PLANNING
         exchange.make_attempt()
     else:
-        if started is not None:
-            exchange.kept = kept
         exchange.phase = SENT
-        exchange.upstream = kept
-        kept.begin(exchange, head)
+        kept.start(exchange, head)
     return True

@@ -26,7 +26,7 @@ class Leasable(Protocol):
 
     # a stream of any kind: only who begins it has to know
     def open(self) -> Any:
-        """The stream of one request."""
+        """The stream of one request, which takes one of its capacity."""
 
 
 Kept = TypeVar("Kept", bound=Leasable)
@@ -51,16 +51,23 @@ class Connections(Generic[Kept]):
         """A stream on a kept connection with that ``key``; or None. A connection without capacity for another is no
         longer found here, until it is given back.
         """
+        connection = self.next_of(key)
+        if connection is None:
+            return None
+        stream: UpstreamStream = connection.open()
+        return stream
+
+    def next_of(self, key: str) -> Kept | None:
+        """The kept connection with that ``key`` whose turn it is, for whoever opens a stream on it at once; or None."""
         free = self._free.get(key)
         if not free:
             return None
-        connection, _ = free.popitem()
+        connection = next(reversed(free))
+        if connection.capacity < 2:
+            del free[connection]
         if self._idle:
             self._idle.pop(connection, None)
-        stream: UpstreamStream = connection.open()
-        if connection.capacity:
-            free[connection] = None
-        return stream
+        return connection
 
     def give_back(self, connection: Kept, idle: bool = True) -> Kept | None:
         """``connection`` takes another request; ``idle`` says whether no stream is open on it. Gives one to close if

@@ -222,6 +222,14 @@ class UpstreamProtocol:
         self.capacity = 0
         return self
 
+    def start(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`."""
+        self.capacity = 0
+        exchange.upstream = self
+        if exchange.started is not None:
+            exchange.kept = self
+        self.begin(exchange, head, seconds)
+
     def begin(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         self.exchange = exchange

@@ -9,7 +9,7 @@ from txproxy.interfaces.plan import Plan
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead
+from txproxy.wire.message import RequestHead, SharedRequest
 
 
 class Sending(Protocol):
@@ -57,7 +57,8 @@ class StandingToPool:
         self.tolls = tolls
         self._action = action
         self._pool = action.pool
-        self._asked = asked
+        # A head of another kind knows what a route has set in it.
+        self._asked = SharedRequest.of(asked) if type(asked) is RequestHead and asked.keep_alive else asked
         self._any_path = any_path
         self._served = served
         self._certificates = served.certificates if served is not None else None
@@ -71,7 +72,7 @@ class StandingToPool:
             return asked
         if not self._any_path:
             return None
-        self._asked = asked = RequestHead(asked.method, request.path, asked.headers, asked.authority)
+        self._asked = asked = SharedRequest(asked.method, request.path, asked.headers, asked.authority)
         return asked
 
     def take(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
@@ -12,15 +12,15 @@ from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event, StreamReset
-from txproxy.wire.http2.faults import CANCEL, REFUSED_STREAM, ConnectionFault, StreamFault
+from txproxy.wire.http2.faults import CANCEL, NO_ERROR, REFUSED_STREAM, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import around_path, fields_block, is_written_plainly, request_block
-from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
+from txproxy.wire.http2.field_blocks.response_heads import ResponseFields, ResponseReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, RESET
 from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, pack_start, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import END, RequestHead
+from txproxy.wire.message import END, RequestHead, SharedRequest
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 # RFC 9113 6.5.2: as long as the peer has said nothing, it is well not to open more.
@@ -38,14 +38,19 @@ _LONGEST: Final = frames.DEFAULT_FRAME_SIZE
 _OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
 
 
+# Scheme and method of a request without a body, what stands before and after the number of its stream, and what puts
+# that together, if it is short.
+_Framed: TypeAlias = "tuple[bytes, bytes, bytes, bytes, frames.Pack | None]"
 # How the frames of a whole response with a body begin, what lies between the numbers of its stream, the field block in
-# that, how long the body and all of it are, and what takes it apart.
-_Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[bytes, int], tuple[Any, ...]]]"
+# that, how long the body and all of it are, and what takes apart several that lie one after the other.
+_Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[memoryview], Iterator[tuple[Any, ...]]]]"
+# Responses that came whole one after the other, with the same head: each stream with the body.
+Alike: TypeAlias = "tuple[ResponseFields, list[tuple[Any, bytes]]]"
 
 
 @lru_cache(maxsize=1024)
-def _unpack_whole(middle: int, body: int) -> Callable[[bytes, int], tuple[Any, ...]]:
-    return Struct(f">5sL{middle}sL{body}s").unpack_from
+def _unpack_whole(middle: int, body: int) -> Callable[[memoryview], Iterator[tuple[Any, ...]]]:
+    return Struct(f">5sL{middle}sL{body}s").iter_unpack
 
 
 def _shape_at(data: bytes, at: int) -> _Shape | None:
@@ -68,9 +73,8 @@ def _shape_at(data: bytes, at: int) -> _Shape | None:
 
 
 class ClientSession(Session):
-    """A connection to a server. An event may have all of a response, like some before, of a stream that is left
-    already: a pair of its :class:`ResponseFields` and its body. All such come before others, and ``answered`` says how
-    many there were when something was received last.
+    """A connection to a server. ``answered`` are the responses, each like some before, that have come whole when
+    something was received last, before the events that ``receive`` gave: their streams are left already.
     """
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS, settings: Http2Settings = DEFAULT_SETTINGS) -> None:
@@ -83,7 +87,9 @@ class ClientSession(Session):
         said = [(frames.ENABLE_PUSH, 0), (frames.MAX_HEADER_LIST_SIZE, limits.max_head), *settings.lines()]
         self.sending.out.append(PREFACE + frames.settings(said))
         self.receiving.open()
-        self.answered = 0
+        self.answered: list[Alike] = []
+        # whether there may be streams more: nobody has said that the connection ends
+        self._may_open = True
         # that of the last response that was read as a whole
         self._shape: _Shape = (b"", b"", b"", 1, 1 << 62, _unpack_whole(0, 1))
 
@@ -117,33 +123,29 @@ class ClientSession(Session):
         block = request_block(request, scheme, protocol)
         self.sending.head(stream, block, ended)
         if ended and not protocol and len(block) <= _LONGEST:
-            method, path = request.method, request.path
-            begin, after = frames.around(block, 0)
-            request.headers.around = scheme, method, path, begin, after, *around_path(request, scheme)
+            framed = scheme, request.method, *frames.around(block, 0)
+            request.headers.around = framed, request.path, *around_path(request, scheme)
         return stream
 
     def send_again(self, stream: Stream, request: RequestHead, scheme: bytes) -> bool:
         """The same in fewer steps for a request without a body, with the fields of one before; False if it is none."""
-        known = request.headers.around
-        if known is None:
-            return False
-        its_scheme, method, path, begin, block, before, after = known
-        if its_scheme is not scheme or method != request.method:
-            return False
-        if path != request.path:
-            path = request.path
-            if not after or not is_written_plainly(path):
+        framed = request.framed if type(request) is SharedRequest else None
+        if framed is None or framed[0] is not scheme:
+            framed = _framed(request, scheme)
+            if framed is None:
                 return False
-            block = b"%b\x04%c%b%b" % (before, len(path), path, after)
-            if len(block) > _LONGEST:
-                return False
-            begin = pack_start(0, len(block), *_WHOLE_HEAD)
         # What _open does, written out for speed.
-        assert self.fault is None and not self.going_away, "no stream more"
+        assert self._may_open, "no stream more"
+        _, method, begin, block, pack = framed
         self.last_made = stream.id = number = self.last_made + 2 if self.last_made else 1
         sending = self.sending
-        sending.out += begin, pack_number(number), block
+        if pack is not None:
+            sending.out.append(pack(begin, number, block))
+        else:
+            sending.out += begin, pack_number(number), block
         stream.state = _WE_ENDED
+        # What a class has for its instances takes longer to look up, and each response asks for it.
+        stream.headed = False
         stream.receive_window = self.receiving.of_streams
         stream.send_window = sending.initial_window
         stream.method = method
@@ -151,9 +153,14 @@ class ClientSession(Session):
         self.active += 1
         return True
 
+    def go_away(self, code: int = NO_ERROR, last: int | None = None) -> None:
+        """See :class:`txproxy.wire.http2.session.Session`."""
+        self._may_open = False
+        super().go_away(code, last)
+
     def _open(self, stream: Stream, method: bytes) -> None:
         """Give a stream the next number."""
-        assert self.fault is None and not self.going_away, "no stream more"
+        assert self._may_open, "no stream more"
         self.last_made = number = self.last_made + 2 if self.last_made else 1
         stream.id = number
         stream.state = _OPEN
@@ -177,14 +184,14 @@ class ClientSession(Session):
 
     def receive(self, data: bytes) -> list[Event]:
         """See :class:`txproxy.wire.http2.session.Session`."""
-        self.answered = 0
+        if self.answered:
+            self.answered = []
         if not self.reader.clear:
             return super().receive(data)
         at = self._read_whole(data)
         if at < len(data):
             return super().receive(data[at:])
-        events, self._events = self._events, []
-        return events
+        return []
 
     def _read_whole(self, data: bytes) -> int:
         """Read what ``data`` begin with of responses that are all there, each in two frames, and whose heads are like
@@ -201,8 +208,8 @@ class ClientSession(Session):
             if end == at:
                 break
             at = end
-        count = self.answered = len(self._events)
-        if count:
+        if self.answered:
+            count = sum([len(alike) for _, alike in self.answered])
             self.active -= count
             if self.allowance.left < MOST:
                 self.allowance.earn(count * ANSWERED)
@@ -212,14 +219,15 @@ class ClientSession(Session):
         """Read from there on the responses that are like the last, but for their bodies; gives where they end."""
         begin, middle, block, size, step, unpack = self._shape
         receiving = self.receiving
-        room = receiving.left // size
-        if size > receiving.of_streams or (known := self._heads.known(block)) is None or 0 <= known.length != size:
-            return at
         # There is no more room for some that there may be: the general way says so.
-        last, begun = min(len(data) - step, at + (room - 1) * step), at
-        streams, events = self.streams, self._events
-        while at <= last:
-            start, number, its_middle, its_number, body = unpack(data, at)
+        count = min((len(data) - at) // step, receiving.left // size)
+        if count <= 0 or size > receiving.of_streams:
+            return at
+        known = self._heads.known(block)
+        if known is None or 0 <= known.length != size:
+            return at
+        streams, alike = self.streams, []
+        for start, number, its_middle, its_number, body in unpack(memoryview(data)[at : at + count * step]):
             if its_middle != middle or its_number != number or start != begin:
                 break
             stream = streams.get(number)
@@ -229,14 +237,14 @@ class ClientSession(Session):
             stream.state = _CLOSED
             stream.counted = False
             del streams[number]
-            events.append((stream, (known, body)))
-            at += step
-        if at > begun:
-            taken = (at - begun) // step * size
+            alike.append((stream, body))
+        if alike:
+            self.answered.append((known, alike))
+            taken = len(alike) * size
             receiving.came(taken)
             # Nobody is kept waiting by what is there as a whole.
             receiving.gone(taken)
-        return at
+        return at + len(alike) * step
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_made
@@ -297,9 +305,34 @@ class ClientSession(Session):
     def _goaway(self, number: int, flags: int, payload: bytes) -> None:
         super()._goaway(number, flags, payload)
         self.going_away = True
+        self._may_open = False
         last, _ = frames.read_goaway(payload)
         # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
         for stream in [one for one in self.streams.values() if one.id > last]:
             self._close(stream)
             reset: Any = StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True, full=last > 0)
             self._events.append((stream, reset))
+
+
+def _framed(request: RequestHead, scheme: bytes) -> _Framed | None:
+    """How a ``request`` is written that has the fields of one before; None if it is none. Those that are the same as
+    this one keep it.
+    """
+    known = request.headers.around
+    if known is None:
+        return None
+    framed: _Framed
+    framed, path, before, after = known
+    if framed[0] is not scheme or framed[1] != request.method:
+        return None
+    if path != request.path:
+        path = request.path
+        if not after or not is_written_plainly(path):
+            return None
+        block = b"%b\x04%c%b%b" % (before, len(path), path, after)
+        if len(block) > _LONGEST:
+            return None
+        framed = *framed[:2], pack_start(0, len(block), *_WHOLE_HEAD), block, None
+    if type(request) is SharedRequest:
+        request.framed = framed
+    return framed

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from struct import Struct
-from typing import Final
+from typing import Final, TypeAlias
 
 from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, ConnectionFault
 
@@ -47,6 +48,8 @@ DEFAULT_WINDOW: Final = 65535
 LARGEST_WINDOW: Final = (1 << 31) - 1
 LARGEST_FRAME_SIZE: Final = (1 << 24) - 1
 LAST_STREAM: Final = (1 << 31) - 1
+# To copy so much once more takes less time than to keep it in parts.
+_SHORT: Final = 2048
 
 # Length in two parts, type, flags and stream.
 _HEADER: Final = Struct(">BHBBL")
@@ -133,15 +136,28 @@ def headers(stream: int, block: bytes, ended: bool, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def around(block: bytes, size: int) -> tuple[bytes, bytes]:
+# What writes, by `struct`, what stands around the numbers of a stream with these numbers.
+Pack: TypeAlias = "Callable[..., bytes]"
+
+
+@lru_cache(maxsize=1024)
+def _pack_whole(middle: int, size: int) -> Pack:
+    return Struct(f">5sL{middle}sL{size}s" if size else f">5sL{middle}s").pack
+
+
+def around(block: bytes, size: int) -> tuple[bytes, bytes, Pack | None]:
     """What a whole message is written as, with a body of this ``size``: before and after the number of its stream, up
-    to that number again where there is a body, which comes after it. Nothing if it takes more than one frame each.
+    to that number again where there is a body, which comes after it; and what puts all of that together, if it is
+    short: a longer one is left in its parts, which are copied but once. Nothing if it takes more than one frame each.
     """
-    if len(block) > DEFAULT_FRAME_SIZE or size > DEFAULT_FRAME_SIZE:
-        return b"", b""
-    if not size:
-        return header(len(block), HEADERS, END_HEADERS | END_STREAM, 0)[:5], block
-    return header(len(block), HEADERS, END_HEADERS, 0)[:5], block + header(size, DATA, END_STREAM, 0)[:5]
+    length = len(block)
+    if length > DEFAULT_FRAME_SIZE or size > DEFAULT_FRAME_SIZE:
+        return b"", b"", None
+    if size:
+        begin, middle = header(length, HEADERS, END_HEADERS, 0)[:5], block + header(size, DATA, END_STREAM, 0)[:5]
+    else:
+        begin, middle = header(length, HEADERS, END_HEADERS | END_STREAM, 0)[:5], block
+    return begin, middle, _pack_whole(len(middle), size) if len(middle) + size <= _SHORT else None
 
 
 def without_padding(payload: bytes, flags: int) -> bytes:

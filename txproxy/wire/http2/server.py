@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Final
+from functools import lru_cache
+from struct import Struct
+from typing import Any, Final
 
 from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire.headers import Headers
@@ -12,20 +14,19 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event
 from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
-from txproxy.wire.http2.field_blocks.request_heads import RequestReader
+from txproxy.wire.http2.field_blocks.request_heads import KnownRequest, RequestReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET
 from txproxy.wire.http2.frame_reader import HEAD_SHARE
-from txproxy.wire.http2.frames import DEFAULT_FRAME_SIZE, HEADER_SIZE, PREFACE, pack_number, read_signed
+from txproxy.wire.http2.frames import DEFAULT_FRAME_SIZE, HEADER_SIZE, PREFACE, read_signed
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.priorities import read_priority
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import VERSIONS, RequestHead, ResponseHead
+from txproxy.wire.message import VERSIONS, RequestHead, ResponseHead, SharedHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _new: Final = object.__new__
 _OPEN: Final = StreamState.OPEN
-_WE_ENDED: Final = StreamState.WE_ENDED
 _PEER_ENDED: Final = StreamState.PEER_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # A client may send 64 kB in frames of ten bytes: so much of it is read before others have their turn, which is 16
@@ -43,9 +44,15 @@ _DRAINING: Final = b"draining"
 _MOST_PRIORITIES: Final = 32
 
 
+@lru_cache(maxsize=1024)
+def _unpack_request(block: int) -> Callable[[memoryview], Iterator[tuple[Any, ...]]]:
+    # The reserved bit is the sign of the stream's number.
+    return Struct(f">5sl{block}s").iter_unpack
+
+
 class ServerSession(Session):
-    """A connection from a client. An event of a stream that is new has its ``RequestHead``, or the ``RequestError`` of
-    one that is to be answered and cannot go on.
+    """A connection from a client. An event of a stream that is new has its ``RequestHead``, or what is known of it
+    where it is whole and like some before, or the ``RequestError`` of one that is to be answered and cannot go on.
 
     ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken; ``make_stream`` makes a bare :class:`Stream`
     of the caller's own kind.
@@ -93,29 +100,34 @@ class ServerSession(Session):
 
     def send_whole(self, stream: Stream, response: ResponseHead, body: bytes) -> None:
         """A whole response, which has no trailers."""
-        if stream.state is _PEER_ENDED:
-            after = _CLOSED
-        elif stream.state is _OPEN:
-            after = _WE_ENDED
+        sending, size = self.sending, len(body)
+        if type(response) is SharedHead:
+            known = response.framed
+            if known is None or known[0] != size:
+                known = response.framed = size, response.status, *_around(response, size)
         else:
+            known = response.headers.around
+            if known is None or known[0] != size or known[1] != response.status:
+                known = response.headers.around = size, response.status, *_around(response, size)
+        _, _, begin, middle, pack = known
+        if (
+            pack is None
+            or stream.state is not _PEER_ENDED
+            or size > stream.send_window
+            or size > sending.window
+            or sending.held
+        ):
+            if stream.may_send:
+                sending.whole(stream, response_block(response.status, response.headers), body)
             return
-        sending, headers = self.sending, response.headers
-        status, size = response.status, len(body)
-        known = headers.around
-        if known is None or known[0] != status or known[1] != size:
-            known = headers.around = status, size, *frames.around(response_block(status, headers), size)
-        _, _, begin, middle = known
-        if sending.held or size > stream.send_window or size > sending.window or not begin:
-            sending.whole(stream, response_block(status, headers), body)
-            return
-        # The same in fewer steps.
-        number = pack_number(stream.id)
+        # The same in fewer steps, of one that is short, after which all is over.
+        stream.state = _CLOSED
+        number = stream.id
         if size:
             sending.window -= size
-            sending.out += begin, number, middle, number, body
+            sending.out.append(pack(begin, number, middle, number, body))
         else:
-            sending.out += begin, number, middle
-        stream.state = after
+            sending.out.append(pack(begin, number, middle))
 
     def leave(self, stream: Stream) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""
@@ -173,23 +185,30 @@ class ServerSession(Session):
         if most < 0 or room <= 0 or not reader.clear or self._priorities:
             return super().receive(data)
         heads, streams, make_stream = self._heads, self.streams, self._make_stream
-        # As odd as all of them.
         known, last = heads.known, self.last_seen or -1
         if room > _MOST_HEADS:
             room = _MOST_HEADS
         at = 0
         events: list[Event] = []
-        while True:
+        while at <= most and room > len(events):
             high, length, kind, number = read_signed(data, at)
             end = at + HEADER_SIZE + length
             if end > size or kind != _WHOLE_REQUEST or high or length > DEFAULT_FRAME_SIZE:
                 break
-            # Most are the next one, which is odd.
+            # As odd as all of them. Most are the next one.
             if number != last + 2 and (number <= last or not number & 1):
                 break
             block = data[at + HEADER_SIZE : end]
-            found = known.get(block) or heads.known_by_rest(block)
-            if found is None:
+            found = known.get(block)
+            if found is not None:
+                before = len(events)
+                self._read_alike(memoryview(data)[at:], found, block, number, events, room)
+                count = len(events) - before
+                last = number + 2 * count - 2
+                at += count * (end - at)
+                continue
+            made = heads.known_by_rest(block)
+            if made is None:
                 break
             last = number
             stream = streams[number] = make_stream()
@@ -197,14 +216,11 @@ class ServerSession(Session):
             stream.send_window = self.sending.initial_window
             # Its own constructor takes twice as long.
             head = _new(RequestHead)
-            head.path, (head.method, head.headers, head.authority, head.scheme) = found
+            head.path, (head.method, head.headers, head.authority, head.scheme) = made
             stream.method = head.method
             head.body, head.minor, head.keep_alive = 0, _HTTP2, True
             events.append((stream, head))
             at = end
-            room -= 1
-            if at > most or not room:
-                break
         if events:
             self.last_seen = last
             self.active += len(events)
@@ -212,6 +228,35 @@ class ServerSession(Session):
             return events
         reader.spent = len(events) * HEAD_SHARE
         return events + super().receive(data[at:])
+
+    def _read_alike(
+        self, data: memoryview, found: KnownRequest, block: bytes, number: int, events: list[Event], room: int
+    ) -> None:
+        """Read the request with which ``data`` begin, that has this ``number`` and is ``found`` to be known; and those
+        after it that are the next ones, in the very same ``block``.
+        """
+        length = len(block)
+        count = min(len(data) // (HEADER_SIZE + length), room - len(events))
+        streams, make_stream, window, method = (
+            self.streams,
+            self._make_stream,
+            self.sending.initial_window,
+            found.method,
+        )
+        begin: Any = None
+        for start, its_number, its_block in _unpack_request(length)(data[: count * (HEADER_SIZE + length)]):
+            if its_number != number or its_block != block or (start != begin and begin is not None):
+                break
+            begin = start
+            stream = streams[number] = make_stream()
+            stream.id = number
+            stream.state = _PEER_ENDED
+            # What a class has for its instances takes longer to look up, and the end of each asks for it.
+            stream.unconsumed = 0
+            stream.send_window = window
+            stream.method = method
+            events.append((stream, found))
+            number += 2
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_seen
@@ -312,3 +357,7 @@ class ServerSession(Session):
         limit = self.limits.max_body
         if limit is not None and stream.received > limit:
             self._events.append((stream, RequestError("the body is too large", status=413)))
+
+
+def _around(response: ResponseHead, size: int) -> tuple[bytes, bytes, frames.Pack | None]:
+    return frames.around(response_block(response.status, response.headers), size)

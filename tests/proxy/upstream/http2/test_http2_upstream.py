@@ -306,7 +306,7 @@ def test_a_request_that_has_not_gone_out_goes_elsewhere_alone(proxy2):
     peer.answer(1)
     # What begins with a request is gathered within a turn, as over sockets.
     asked = []
-    peer.connection._protocol._ask = lambda asking, data: asked.append(asking)
+    peer.connection._protocol.output._ask = lambda asking, data: asked.append(asking)
     client = ask(proxy2, POST_NOTHING)
     peer.connection.send(frames.window_update(0, 0))
     for asking in asked:

@@ -28,6 +28,7 @@ from txproxy.proxy.downstream.http2.stream_body import StreamBody
 from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate
+from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.flood_allowance import MOST
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.message import RequestHead
@@ -69,10 +70,9 @@ class Http2Protocol:
         self._leaving = self._begun = False
         self._head_watch: HeadWatch | None = None
         self._ahead = FramesAhead(self)
-        # how many streams of it the services know of, and when the allowance for floods was looked at
-        self._counted, self._seen_at = 0, services.seconds()
-        # the fields of the last request of which nothing but the path is to be looked at
-        self.plain_fields: Any = None
+        # how many streams of it the services know of, and when the allowance for floods was looked at; the fields of
+        # the last request of which nothing but the path is to be looked at
+        self._counted, self._seen_at, self.plain_fields = 0, services.seconds(), None
 
     # -- the beginning
 
@@ -125,8 +125,8 @@ class Http2Protocol:
         streams = self.session.streams
         try:
             for stream, what in events:
-                if type(what) is RequestHead:
-                    # The first of its stream. All that have come are there, but who was reset by what came with it.
+                # The first of its stream. All that have come are there, but who was reset by what came with it.
+                if type(what) is KnownRequest or type(what) is RequestHead:
                     stream.client = self
                     if stream.id in streams:
                         prepared = prepared or self._prepare()

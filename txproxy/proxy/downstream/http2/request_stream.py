@@ -26,6 +26,7 @@ from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
 from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR
+from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -72,20 +73,33 @@ class RequestStream(Stream):
 
     # -- what the connection tells
 
-    def begin(self, head: RequestHead) -> None:
+    def begin(self, what: KnownRequest | RequestHead) -> None:
         """The first that has come."""
         client = self.client
-        if head.headers is not client.plain_fields or head.body:
-            self._ask(head)
+        if what.headers is not client.plain_fields:
+            self._ask(what.head() if type(what) is KnownRequest else what)
             return
         # The same in fewer steps: all but the path was asked in these very fields, and is known to be nothing special.
-        self.plain = True
-        head.scheme = None
-        handle = client.factory.handle
-        if handle is client.factory.standing_for and begin_standing(self, client.services, client.connection, head):
+        factory = client.factory
+        stands = factory.handle is factory.standing_for
+        if type(what) is KnownRequest:
+            self.plain = True
+            # It needs no head of its own where a plan stands for it.
+            shared = what.made or what.shared_head()
+            if stands and begin_standing(self, client.services, client.connection, shared):
+                return
+            head = shared.alone()
+        elif what.body:
+            self._ask(what)
             return
+        else:
+            self.plain = True
+            head = what
+            head.scheme = None
+            if stands and begin_standing(self, client.services, client.connection, head):
+                return
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
-        exchange.start(handle)
+        exchange.start(factory.handle)
 
     def _ask(self, head: RequestHead) -> None:
         client = self.client

@@ -38,6 +38,11 @@ class WithLength:
             self._longer = Headers.parsed([*headers.lines, b"content-length: %d" % size])
         return self._longer
 
+    def shared_head(self, fields: ResponseFields, size: int) -> SharedHead:
+        """The head of all responses of these ``fields`` and this ``size``."""
+        headers = fields.headers if fields.length >= 0 else self.of(fields.headers, size)
+        return SharedHead(fields.status, headers, _reason(fields.status), size)
+
 
 @instance_names(
     "id", "state", "receive_window", "send_window", "method", "headed", "expected", "received", "unconsumed",
@@ -212,19 +217,6 @@ class Http2Stream(Stream):
             head.body = len(body)
         exchange.response_whole(head, body)
 
-    def came_known(self, fields: ResponseFields, body: bytes) -> None:
-        """The same of one like some before, with a head that is theirs as well; the connection has left the stream."""
-        self.open = False
-        exchange, self.exchange = self.exchange, None
-        head = fields.made
-        if head is None or head.body != len(body):
-            head = fields.made = self._known_head(fields, len(body))
-        exchange.response_shared(head, body)
-
-    def _known_head(self, fields: ResponseFields, size: int) -> SharedHead:
-        headers = fields.headers if fields.length >= 0 else self.connection.with_length.of(fields.headers, size)
-        return SharedHead(fields.status, headers, _reason(fields.status), size)
-
     def writable(self) -> None:
         """What waited of the request has gone out."""
         self._full = False
@@ -250,3 +242,21 @@ class Http2Stream(Stream):
         self.received_any = True
         if not self._paused:
             self.deadline = self._limit.ahead
+
+
+@instance_names(
+    "id", "state", "headed", "receive_window", "send_window", "method", "connection", "exchange", "open", "deadline",
+    "expected", "received", "unconsumed", "consumed", "counted", "received_any", "_paused", "_withheld",
+)  # fmt: skip
+class StartedStream(Http2Stream):
+    """One that was not there before its request, which is sent whole, among others on its connection."""
+
+    placed = False
+    reused = True
+    request_sent = True
+    # It is made bare. What is asked for with each response is the instance's own, as that is found sooner.
+    __init__ = object.__init__
+
+    @property
+    def _limit(self) -> Any:
+        return self.connection.services.response_limit

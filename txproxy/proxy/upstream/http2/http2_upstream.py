@@ -13,15 +13,14 @@ from txproxy.errors import ResponseError, UpstreamClosed
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
-from txproxy.net.transports.plain_transports import descriptor
 from txproxy.net.transports.tls_record_transports import read_records
-from txproxy.net.transports.turn_writes import ask_function, write_function
-from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting, unread_function
+from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_pool import Connections
-from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, WithLength
+from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, StartedStream, WithLength
 from txproxy.proxy.upstream.http2.liveness import Liveness
-from txproxy.proxy.upstream.http2.stream_events import deliver, fail_all
+from txproxy.proxy.upstream.http2.stream_events import deliver, deliver_alike, fail_all
+from txproxy.proxy.upstream.http2.upstream_output import UpstreamOutput
 from txproxy.proxy.upstream.http2.websocket_stream import WebSocketStream, decide
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.wire.http2 import frames
@@ -44,9 +43,9 @@ class Http2Upstream:
     spoke_early = False  # a server of HTTP/2 may speak first
 
     __slots__ = (
-        "services", "address", "key", "transport", "session", "scheme", "state", "handshake_done",
-        "descriptor", "unread", "capacity", "with_length", "_opened", "_last_out", "_rested", "_reused", "_asked",
-        "_ask", "_write", "_deadline", "_liveness", "_kept_by", "_kept", "_said", "_most", "_undecided", "facts",
+        "services", "address", "key", "transport", "session", "output", "scheme", "state", "handshake_done",
+        "capacity", "with_length", "facts", "_opened", "_reused", "_deadline", "_liveness", "_kept_by", "_kept",
+        "_said", "_most", "_undecided",
     )  # fmt: skip
 
     def __init__(self, services: Services, address: Address) -> None:
@@ -61,10 +60,10 @@ class Http2Upstream:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         # how many streams there may be, and how many more now: as long as it has not said, as one there took before
         self._most = self.capacity = services.shared_dials.streams_of(address.key)
-        # how many places were taken on which nothing has begun yet, and the last stream of which something has gone out
-        self._opened = self._last_out = 0
-        # whether a stream has ended here, none was open before those that are to go out, and this turn has a last word
-        self._reused = self._rested = self._asked = False
+        # how many places were taken on which nothing has begun yet
+        self._opened = 0
+        # whether a stream has ended here
+        self._reused = False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
         # who finds it, and whether it is to be found there
@@ -85,10 +84,7 @@ class Http2Upstream:
     def connectionMade(self) -> None:
         """Nothing is said before there is a request: a header of the PROXY protocol may have to go out first."""
         transport = self.transport
-        self.descriptor = descriptor(transport)
-        self.unread = unread_function(transport)
-        self._ask = ask_function(transport, self.services.turn_writes)
-        self._write = write_function(transport)
+        self.output = UpstreamOutput(self.session, transport, self.services.turn_writes, self.has_gone)
         unwrap(transport, self)
         read_before_lost(transport)
         transport.registerProducer(self, True)
@@ -121,13 +117,14 @@ class Http2Upstream:
                 self._leave()
         elif takes is not None and takes != self._said:
             self._takes_others(takes)
+        if session.answered:
+            self._reused = True
+            self._has_room()
+            deliver_alike(session.answered, self.with_length)
         if events:
-            if session.answered:
-                self._reused = True
-                self._has_room()
-            deliver(events, session.answered)
+            deliver(events)
         if fault is not None:
-            fail_all(self._streams(), self._last_out, ResponseError(f"{self.address}: {fault.detail}"))
+            fail_all(self._streams(), self.output.last, ResponseError(f"{self.address}: {fault.detail}"))
             # A request that has not gone out was asked elsewhere just now, and would be done here as well.
             session.take_output()
             session.go_away(fault.code)
@@ -144,7 +141,7 @@ class Http2Upstream:
         self._close_to_others()
         if self.handshake_done is not None:
             self.handshake_done(reason)
-        fail_all(self._streams(), self._last_out, None)
+        fail_all(self._streams(), self.output.last, None)
 
     def pauseProducing(self) -> None:
         """The upstream takes nothing: bodies wait."""
@@ -182,33 +179,11 @@ class Http2Upstream:
 
     def flush(self) -> None:
         """Have what there is go out at the end of this turn."""
-        if not self._asked and self.state is not _CLOSED:
-            self._asked = True
-            self._ask(self, b"")
-
-    def ask(self, data: bytes, readable: set[int] | None) -> None:
-        """See :class:`txproxy.net.transports.turn_writes.Asking`."""
-        self._asked = False
-        if self._rested:
-            self._rested = False
-            if self.unread() if readable is None else self.descriptor in readable:
-                # What is said to that goes out below.
-                self._asked = True
-                self.has_gone()
-                self._asked = False
-        if self.state is _CLOSED:
-            return
-        session = self.session
-        self._last_out = session.last_made
-        data = session.take_output()
-        if data:
-            self._write(self.transport, data)
+        self.output.want()
 
     def has_gone(self) -> bool:
         """Whether the upstream has closed the connection just now, or has said that it will, which is read before."""
-        # Where a stream has gone out, what comes may be of that.
-        asked = next(iter(self.session.streams), frames.LAST_STREAM) <= self._last_out
-        if self.state is _OPEN and not asked and self.unread():
+        if self.state is _OPEN and self.output.is_spoken_to():
             read_waiting(self.transport)
             if self.state is _OPEN and has_ended(self.transport):
                 self._abort(None)
@@ -240,6 +215,30 @@ class Http2Upstream:
             self._hide()
         return one
 
+    def start(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`. Where others have streams, and room is left,
+        that is the same as to open one and to begin it, in fewer steps.
+        """
+        session = self.session
+        if session.streams and self.capacity > 1 and seconds is None:
+            one = StartedStream()
+            if session.send_again(one, head, self.scheme):
+                self.capacity -= 1
+                one.connection = self
+                one.exchange = exchange
+                one.open = True
+                one.deadline = self.services.response_limit.ahead
+                exchange.upstream = one
+                if exchange.started is not None:
+                    exchange.kept = one
+                if not self.output.wanted:
+                    self.output.want()
+                return
+        placed = exchange.upstream = self.open()
+        if exchange.started is not None:
+            exchange.kept = placed
+        placed.begin(exchange, head, seconds)
+
     def change(self, one: Http2Stream, exchange: Any, head: RequestHead) -> None:
         """Ask for a WebSocket in place of ``one``, once the upstream has said whether it knows of them on streams."""
         other = exchange.upstream = WebSocketStream(self, one.reused)
@@ -257,7 +256,7 @@ class Http2Upstream:
     def begun(self, one: Http2Stream) -> None:
         """The session has the head of its request."""
         if len(self.session.streams) == 1:
-            self._rested = self._reused
+            self.output.rested = self._reused
             self._deadline = self._liveness.silence.ahead
         self._opened -= 1
         one.placed = False
@@ -380,16 +379,14 @@ class Http2Upstream:
 
     def _close_to_others(self) -> None:
         self.state = next_http2_state(self.state, _CLOSED)
+        self.output.stop()
         self.capacity = 0
         self._hide()
 
     def _say_last(self) -> None:
-        self._asked = False
-        data = self.session.take_output()
         transport = self.transport
         transport.unregisterProducer()
-        if self._reused and data:
-            self._write(transport, data)
+        self.output.end(said=self._reused)
         # A peer that does not close in its turn is dropped at the deadline.
         self._deadline = self.services.linger_limit.ahead
         transport.loseConnection()
@@ -400,4 +397,4 @@ class Http2Upstream:
         self._deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
-        fail_all(self._streams(), self._last_out, UpstreamClosed(detail) if detail is not None else None)
+        fail_all(self._streams(), self.output.last, UpstreamClosed(detail) if detail is not None else None)

@@ -12,21 +12,31 @@ from txproxy.errors import (
     ResponseIncomplete,
     UpstreamClosed,
 )
-from txproxy.proxy.upstream.http2.http2_stream import Http2Stream
+from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, WithLength
+from txproxy.wire.http2.client import Alike
 from txproxy.wire.http2.events import WRITABLE, Event, StreamReset
 from txproxy.wire.http2.faults import HTTP_1_1_REQUIRED, REFUSED_STREAM
 from txproxy.wire.message import EndOfMessage, ResponseHead
 
 
-def deliver(events: list[Event], answered: int = 0) -> None:
-    """Tell each stream what has come on it. A response that has come whole goes on as one; the first ``answered`` are
-    such as the session has read as a whole.
-    """
+def deliver_alike(answered: list[Alike], with_length: WithLength) -> None:
+    """Tell streams of responses that have come whole, as those of the session that it has left."""
+    for fields, alike in answered:
+        size = len(alike[0][1])
+        head = fields.made
+        if head is None or head.body != size:
+            head = fields.made = with_length.shared_head(fields, size)
+        for one, body in alike:
+            if one.open:
+                one.open = False
+                exchange, one.exchange = one.exchange, None
+                exchange.response_shared(head, body)
+
+
+def deliver(events: list[Event]) -> None:
+    """Tell each stream what has come on it. A response that has come whole goes on as one."""
     one: Any
-    count, index = len(events), answered
-    for one, (fields, body) in events[:index] if index < count else events:
-        if one.open:
-            one.came_known(fields, body)
+    count, index = len(events), 0
     touched: dict[Http2Stream, None] = {}
     while index < count:
         one, what = events[index]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, final
 
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
@@ -19,7 +19,7 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     line_of,
     size_of,
 )
-from txproxy.wire.message import CHUNKED, RequestHead
+from txproxy.wire.message import CHUNKED, RequestHead, SharedRequest
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import split_authority
 
@@ -51,7 +51,34 @@ class Fields(NamedTuple):
 
 # Method, fields, authority and scheme, and all of that with the path before it.
 _Apart: TypeAlias = "tuple[bytes, Headers, bytes, bytes]"
-Known: TypeAlias = "tuple[bytes, _Apart]"
+
+
+@final
+class KnownRequest:
+    """What a block says that is the whole of a request like some before. ``made`` is what has been made of it for all
+    of these, by whoever has done so; None before.
+    """
+
+    __slots__ = ("method", "headers", "made", "_path", "_authority", "_scheme")
+
+    def __init__(self, path: bytes, method: bytes, headers: Headers, authority: bytes, scheme: bytes) -> None:
+        self.method = method
+        self.headers = headers
+        self.made: SharedRequest | None = None
+        self._path = path
+        self._authority = authority
+        self._scheme = scheme
+
+    def head(self) -> RequestHead:
+        """The head of one such request."""
+        return RequestHead(self.method, self._path, self.headers, self._authority, self._scheme, 0, _VERSION)
+
+    def shared_head(self) -> SharedRequest:
+        """That of all of them where the scheme is that of the connection, so that nobody has to be told."""
+        made = self.made
+        if made is None:
+            made = self.made = SharedRequest(self.method, self._path, self.headers, self._authority, None, _VERSION)
+        return made
 
 
 class RequestReader:
@@ -68,9 +95,8 @@ class RequestReader:
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         self._limits = limits
-        # of whole blocks that are requests without a body: what their heads are made of, where nothing else is to be
-        # looked at
-        self.known: dict[bytes, Known] = {}
+        # of whole blocks that are requests without a body, where nothing else is to be looked at
+        self.known: dict[bytes, KnownRequest] = {}
         # what the request that was read last asks for by extended CONNECT (RFC 8441), or empty
         self.protocol = b""
         self._reader = BlockReader()
@@ -139,9 +165,9 @@ class RequestReader:
             return None
         return fields, path
 
-    def known_by_rest(self, block: bytes) -> Known | None:
-        """The same as ``known`` has, of a block that differs from one before in its path alone; None if it is another,
-        or something is wrong with it.
+    def known_by_rest(self, block: bytes) -> tuple[bytes, _Apart] | None:
+        """What the head is made of that a block says which differs from one before in its path alone; None if it is
+        another, or something is wrong with it.
         """
         before = self._before
         if not before or not block.startswith(before):
@@ -209,7 +235,7 @@ class RequestReader:
         apart = fields.method, fields.headers, fields.authority, fields.scheme
         room = self._room_for_path(fields)
         if room >= len(found[1]):
-            self.known[block] = found[1], apart
+            self.known[block] = KnownRequest(found[1], *apart)
         # Of a target that is not a path, other things are asked.
         if not path_at or found[1][:1] != b"/":
             return

@@ -1,0 +1,237 @@
+"""HTTP/2 from clients to upstreams, by all short cuts there are and by none of them: all that is seen is the same."""
+
+import random
+
+import pytest
+from hpack import Encoder
+
+from tests.proxy.exchanges.test_standing_exchange import known
+from tests.proxy.upstream.http2_peer import data_frame
+from tests.wire.http2.taken_apart import taken_apart
+from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.interfaces.record import ExchangeRecord, momentary
+from txproxy.proxy.downstream.http2.request_stream import RequestStream
+from txproxy.proxy.exchanges.standing_exchange import StandingExchange
+from txproxy.proxy.upstream.http2.http2_stream import StartedStream
+from txproxy.proxy.upstream.http2.http2_upstream import Http2Upstream
+from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.client import ClientSession
+from txproxy.wire.http2.server import ServerSession
+from txproxy.wire.http2.session import Session
+
+HELLO = frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK
+GET = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x"), ("user-agent", "u")]
+OTHERS = [
+    [*GET[:3], (":path", "/y"), GET[4]],
+    [(":method", "HEAD"), *GET[1:]],
+    [*GET[:4], ("user-agent", "v")],
+    [*GET[:2], (":authority", "b"), *GET[3:]],
+    [*GET, ("priority", "u=1, i")],
+    [GET[0], (":scheme", "https"), *GET[2:]],
+]
+ALIKE = [(":status", "200"), ("date", "D"), ("content-length", "5")]
+ANSWERS = [
+    ([(":status", "200"), ("date", "D")], b"longer than it was"),
+    ([(":status", "503"), ("date", "D"), ("content-length", "2")], b"no"),
+    ([(":status", "302"), ("location", "http://10.0.0.1/y"), ("content-length", "2")], b"to"),
+    ([(":status", "204"), ("date", "D")], b""),
+    (ALIKE, b"four"),
+]
+
+
+def by_the_slow_twins(patch):
+    def start(self, exchange, head, seconds=None):
+        exchange.upstream = one = self.open()
+        if exchange.started is not None:
+            exchange.kept = one
+        one.begin(exchange, head, seconds)
+
+    patch.setattr(Http2Upstream, "start", start)
+    patch.setattr(RequestStream, "begin", RequestStream._ask)
+    patch.setattr(ServerSession, "receive", Session.receive)
+    patch.setattr(ClientSession, "send_again", lambda *_: False)
+
+
+class World:
+    """Clients of a proxy and an upstream. ``seen`` is all that anybody has seen."""
+
+    def __init__(self, seed, short, observed):
+        self.chosen = random.Random(seed)
+        self.short = short
+        self.seen = []
+        self.kinds = set()
+
+        @momentary
+        def note(exchange):
+            self.kinds.add(type(exchange))
+            self.seen.append(known(ExchangeRecord.of(exchange)))
+
+        self.pool = Pool(["h2c://10.0.0.1"])
+        self.proxy = ProxyInMemory(
+            lambda reactor: ReverseProxyFactory(
+                self.pool,
+                via=None,
+                h2c=True,
+                observers=(note,) if observed else (),
+                limits=Limits(response_timeout=2000),
+                reactor=reactor,
+            )
+        )
+        if not short:
+            self.proxy.factory.standing_for = None
+        self.clients = [self.proxy.connect() for _ in range(3)]
+        self.encoders = [Encoder() for _ in self.clients]
+        self.numbers = [1 for _ in self.clients]
+        self.asked = [[] for _ in self.clients]
+        self.peers = {}
+        for client in self.clients:
+            client.send(HELLO)
+
+    # -- what may happen
+
+    def ask(self):
+        """One client asks, for several things at once mostly."""
+        place = self.chosen.randrange(len(self.clients))
+        data = b""
+        for _ in range(self.chosen.choice([1, 1, 2, 5, 9])):
+            fields = GET if self.chosen.random() < 0.9 else self.chosen.choice(OTHERS)
+            number = self.numbers[place]
+            data += frames.headers(number, self.encoders[place].encode(fields), True, 16384)
+            self.asked[place].append(number)
+            self.numbers[place] += 2
+        if self.chosen.random() < 0.1:
+            data += frames.rst_stream(self.chosen.choice(self.asked[place]), 8)
+        self.send(self.clients[place], data)
+
+    def answer(self):
+        """The upstream answers some of what it was asked."""
+        for connection, (encoder, open_ones) in self.peers.items():
+            data = b""
+            for number in open_ones[: self.chosen.choice([1, 3, 20])]:
+                fields, body = (ALIKE, b"%05d" % number) if self.chosen.random() < 0.9 else self.chosen.choice(ANSWERS)
+                open_ones.remove(number)
+                data += frames.headers(number, encoder.encode(fields), not body, 16384)
+                data += data_frame(number, body, ended=True) if body else b""
+            self.send(connection, data)
+
+    def refuse(self):
+        for connection, (_, open_ones) in self.peers.items():
+            if open_ones:
+                self.send(connection, frames.rst_stream(open_ones.pop(), self.chosen.choice([7, 8])))
+
+    def say_how_many(self):
+        for connection in self.peers:
+            self.send(connection, frames.settings([(frames.MAX_CONCURRENT_STREAMS, self.chosen.choice([1, 5, 100]))]))
+
+    def go_away(self):
+        for connection, (_, open_ones) in self.peers.items():
+            last = self.chosen.choice([*open_ones, 0, 1001])
+            self.send(connection, frames.goaway(last, 0))
+            open_ones[:] = [number for number in open_ones if number <= last]
+
+    def wait(self):
+        # Not for so long that several are late at once, of whom any may be the first.
+        self.proxy.advance(self.chosen.choice([0.1, 3]))
+
+    def windows(self):
+        client = self.chosen.choice(self.clients)
+        self.send(client, frames.window_update(0, 100) + frames.settings([(frames.INITIAL_WINDOW_SIZE, 12)]))
+
+    def take_nothing(self):
+        client = self.chosen.choice(self.clients)
+        client.stop_reading()
+        self.answer()
+        client.read_on()
+
+    def leave(self):
+        for connection in [*self.peers][:1]:
+            connection.drop()
+
+    # -- what comes of it
+
+    def send(self, connection, data):
+        while data:
+            size = self.chosen.choice([len(data), len(data), self.chosen.randint(1, len(data))])
+            connection.send(data[:size])
+            data = data[size:]
+
+    def look(self):
+        for place, connection in enumerate(self.proxy.network.connections):
+            data = connection.take()
+            if connection.closed or connection.disconnecting:
+                self.peers.pop(connection, None)
+            elif connection not in self.peers and data:
+                self.peers[connection] = Encoder(), []
+                connection.send(frames.settings([]) + frames.SETTINGS_ACK)
+            for name, flags, number, payload in taken_apart(data.removeprefix(frames.PREFACE)):
+                self.seen.append((place, name, flags, number, payload))
+                if connection in self.peers and name == "HEADERS":
+                    self.peers[connection][1].append(number)
+                elif connection in self.peers and name == "RST_STREAM" and number in self.peers[connection][1]:
+                    self.peers[connection][1].remove(number)
+        for one in self.clients:
+            self.seen.append((one.closed, one.disconnecting, one.reset))
+            self.seen += taken_apart(one.take())
+        for protocol in self.upstreams():
+            session = protocol.session
+            self.seen.append((protocol.capacity, session.active, protocol.deadline))
+            for one in session.streams.values():
+                limit = one._limit.seconds if one.open else None
+                self.seen.append((one.id, one.state, one.open, one.placed, one.reused, one.request_sent, limit))
+                self.seen.append((one.receive_window, one.send_window, one.method, one.headed, one.deadline))
+
+    def upstreams(self):
+        return [one._protocol for one in self.proxy.network.connections if isinstance(one._protocol, Http2Upstream)]
+
+    def run(self, several=True):
+        steps = [self.ask] * 8 + [self.answer] * 8 + [self.wait, self.windows, self.take_nothing]
+        if several:
+            steps += [self.refuse, self.say_how_many, self.go_away, self.leave]
+        started = 0
+        for _ in range(60):
+            self.chosen.choice(steps)()
+            started += sum(type(one) is StartedStream for up in self.upstreams() for one in up.session.streams.values())
+            self.look()
+        for client in self.clients:
+            client.drop()
+        self.look()
+        (upstream,) = self.pool.upstreams
+        self.seen.append((upstream.active, upstream.served, upstream.failures))
+        self.proxy.close()
+        return started
+
+
+@pytest.fixture(autouse=True)
+def no_time_of_day(monkeypatch):
+    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
+
+
+def same(short, slow):
+    assert len(short.seen) == len(slow.seen)
+    for one, other in zip(short.seen, slow.seen, strict=True):
+        assert one == other
+
+
+@pytest.mark.parametrize("observed", [True, False], ids=["observed", "unobserved"])
+@pytest.mark.parametrize("seed", range(25))
+def test_all_is_as_by_the_slow_twins(monkeypatch, seed, observed):
+    short = World(seed, True, observed)
+    assert short.run() > 0
+    by_the_slow_twins(monkeypatch)
+    slow = World(seed, False, observed)
+    assert slow.run() == 0
+    if observed:
+        assert StandingExchange in short.kinds and StandingExchange not in slow.kinds
+    same(short, slow)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_responses_are_told_of_as_each_of_them_alone(monkeypatch, seed):
+    # With several connections, which of those that have room is first hangs on when each response is told of.
+    worlds = World(seed, True, True), World(seed, True, True)
+    worlds[0].run(several=False)
+    monkeypatch.setattr(ClientSession, "receive", Session.receive)
+    worlds[1].run(several=False)
+    assert len(worlds[0].proxy.network.connections) == 1
+    same(*worlds)

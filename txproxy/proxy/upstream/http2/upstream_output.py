@@ -1,0 +1,83 @@
+"""What goes out to an upstream that speaks HTTP/2: all frames of a turn of the reactor in one piece, and last of all,
+so that it is known before who has spoken unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from txproxy.net.transports.plain_transports import descriptor
+from txproxy.net.transports.turn_writes import TurnWrites, ask_function, write_function
+from txproxy.net.transports.unread import unread_function
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.client import ClientSession
+
+
+class UpstreamOutput:
+    """What a ``session`` has for its ``transport``, at the end of a ``turn``.
+
+    ``last`` is the last stream of which something has gone out. A connection has ``rested`` on which there was no
+    stream before those that are to go out: where something lies there by then, ``look`` is called first. ``wanted``
+    says that something goes out at the end of this turn anyway, ``stopped`` that nothing does any more.
+    """
+
+    __slots__ = (
+        "descriptor", "last", "rested", "wanted", "stopped", "_session", "_transport", "_look", "_unread", "_ask",
+        "_write",
+    )  # fmt: skip
+
+    def __init__(self, session: ClientSession, transport: Any, turn: TurnWrites, look: Callable[[], object]) -> None:
+        self.descriptor = descriptor(transport)
+        self.last = 0
+        self.rested = self.wanted = self.stopped = False
+        self._session = session
+        self._transport = transport
+        self._look = look
+        self._unread = unread_function(transport)
+        self._ask = ask_function(transport, turn)
+        self._write = write_function(transport)
+
+    def want(self) -> None:
+        """Have what there is go out at the end of this turn."""
+        if not self.wanted and not self.stopped:
+            self.wanted = True
+            ask = self._ask
+            ask(self, b"")
+
+    def ask(self, data: bytes, readable: set[int] | None) -> None:
+        """See :class:`txproxy.net.transports.turn_writes.Asking`."""
+        self.wanted = False
+        if self.rested:
+            self.rested = False
+            if self._unread() if readable is None else self.descriptor in readable:
+                # What is said to that goes out below.
+                self.wanted = True
+                self._look()
+                self.wanted = False
+        if self.stopped:
+            return
+        session = self._session
+        self.last = session.last_made
+        data = session.take_output()
+        if data:
+            self._write(self._transport, data)
+
+    def is_spoken_to(self) -> bool:
+        """Whether something lies there that is no answer, as nothing was asked that is not answered."""
+        # Where a stream has gone out, what comes may be of that.
+        asked = next(iter(self._session.streams), frames.LAST_STREAM) <= self.last
+        return not asked and bool(self._unread())
+
+    def stop(self) -> None:
+        """Nothing goes out any more: a request that has not is asked elsewhere, and would be done here as well."""
+        self.stopped = True
+        # It is the connection's: nobody has to wait for the collector of such circles.
+        self._look = bool
+
+    def end(self, said: bool) -> None:
+        """Nothing goes out but what lies there: a last word, if there is one to be ``said``."""
+        self.stopped = True
+        data = self._session.take_output()
+        if said and data:
+            self._write(self._transport, data)
