@@ -12,11 +12,9 @@ from typing import Any, Final
 from twisted.internet.interfaces import IAddress, ITransport
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
+from txproxy.net.transports.accepted_transports import PROBE_AFTER, AcceptedTransport
 from txproxy.net.transports.plain_transports import PLAIN
 from txproxy.net.transports.tls_transports import TLSServer
-
-# After so many seconds without a byte the system asks whether the peer is still there.
-_PROBE_AFTER: Final = 60
 
 _KEEP_IDLE: Final[int | None] = getattr(socket, "TCP_KEEPIDLE", None)
 
@@ -56,6 +54,13 @@ def half_close(transport: ITransport) -> bool:
     return True
 
 
+def end_at_once(transport: Any) -> bool:
+    """Close ``transport``, whose peer has closed its side, and tell its protocol within this call; False, with nothing
+    done, if something is still to be written, or it cannot. Nothing is to be done with it after that.
+    """
+    return type(transport) is AcceptedTransport and transport.end_at_once()
+
+
 def unsent(transport: ITransport) -> int:
     """How many bytes the peer has not taken yet, in the transport and in the kernel; 0 where that cannot be told.
 
@@ -77,6 +82,8 @@ def set_tcp_options(transport: Any) -> None:
     """Small writes are to go out at once, and a peer that has vanished is to be found out about, though nothing is sent
     to it. A transport that is no TCP has nothing to set.
     """
+    if getattr(transport, "has_options", False):
+        return
     set_tcp_no_delay = getattr(transport, "setTcpNoDelay", None)
     if set_tcp_no_delay is not None:
         set_tcp_no_delay(True)
@@ -87,4 +94,4 @@ def set_tcp_options(transport: Any) -> None:
         handle = below.getHandle()
         # Those of UNIX sockets have the method, and such a socket refuses the option.
         if _KEEP_IDLE is not None and isinstance(handle, socket.socket) and handle.family != socket.AF_UNIX:
-            handle.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, _PROBE_AFTER)
+            handle.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, PROBE_AFTER)

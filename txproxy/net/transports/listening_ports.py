@@ -10,6 +10,7 @@ from OpenSSL import SSL
 from twisted.internet import tcp
 from twisted.internet.interfaces import ITransport
 
+from txproxy.net.transports.accepted_transports import accept_function, pass_options_on
 from txproxy.net.transports.tls_transports import TLSServer
 from txproxy.net.transports.turn_shares import TurnShare
 
@@ -62,6 +63,10 @@ def bound_accepts(port: Any, most: int = MOST_ACCEPTS) -> None:
     if not isinstance(port, tcp.Port):
         return
     port.beginnings = TurnShare(port.reactor, MOST_BEGINNINGS)  # type: ignore[attr-defined]
+    if "doRead" not in vars(port) and accepts_tcp(port):
+        pass_options_on(port)
+        port.doRead = accept_function(port, most)  # type: ignore[method-assign]
+        return
     read = port.doRead
 
     def read_some() -> None:

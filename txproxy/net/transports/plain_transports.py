@@ -9,6 +9,8 @@ from typing import Any, Final
 from twisted.internet import tcp, unix
 from twisted.internet.interfaces import ITransport
 
+from txproxy.net.transports.accepted_transports import AcceptedTransport
+
 # Room for what is read at once. Most heads fit into a little of it, which costs a tenth of a read less: the allocator
 # hands out and takes back so much without merging what is free.
 _LITTLE: Final = 4096
@@ -16,7 +18,7 @@ _MUCH: Final[int] = tcp.Connection.bufferSize
 # Not all systems have it: then what follows goes out on its own.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
-PLAIN: Final = frozenset({tcp.Server, tcp.Client, unix.Server, unix.Client})
+PLAIN: Final = frozenset({AcceptedTransport, tcp.Server, tcp.Client, unix.Server, unix.Client})
 
 
 def write_plain(transport: Any, data: bytes) -> None:

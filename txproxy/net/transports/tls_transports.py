@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IHandshakeListener
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+from txproxy.net.transports.accepted_transports import AcceptedTransport
 from txproxy.net.transports.plain_transports import replace_read
 from txproxy.wire.other_protocols import ENOUGH, NOT_TLS, in_place_of_tls
 
@@ -25,7 +26,7 @@ _ssl_write: Final = SSL._lib.SSL_write  # type: ignore[attr-defined]
 _BUFFER: Final = _ffi.new("char[]", _TLS_READ)
 
 
-class TLSServer(tcp.Server):
+class TLSServer(AcceptedTransport):
     """A server side TLS connection on the socket itself, without memory BIOs.
 
     The handshake happens within the first reads, of which the very first costs most: it may have to wait for a turn in
@@ -89,7 +90,7 @@ class TLSServer(tcp.Server):
 
     def _refuse(self, refuse: Callable[[str, bytes], None], spoken: str, data: bytes) -> None:
         plain: Any = self
-        plain.__class__ = tcp.Server
+        plain.__class__ = AcceptedTransport
         refuse(spoken, data)
 
     def _shake_hands(self) -> Any:
@@ -180,7 +181,7 @@ class TLSServer(tcp.Server):
 
 def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context]) -> bool:
     """Speak TLS from here on over an accepted plain connection, which becomes a ``TLSServer``; False if it cannot."""
-    if type(transport) is not tcp.Server:
+    if type(transport) is not AcceptedTransport and type(transport) is not tcp.Server:
         return False
     server: Any = transport
     server.__class__ = TLSServer

@@ -12,7 +12,7 @@ from txproxy.errors import ExchangeError, WrongProtocol
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.streams import RawConnection
 from txproxy.net.deadlines import NEVER
-from txproxy.net.transports.any_transports import half_close, set_tcp_options
+from txproxy.net.transports.any_transports import end_at_once, half_close, set_tcp_options
 from txproxy.net.transports.plain_transports import read_little
 from txproxy.net.transports.turn_writes import write_function
 from txproxy.net.transports.unread import unread_function
@@ -170,7 +170,7 @@ class ClientProtocol:
         if exchange is not None:
             self.exchange = None
             exchange.client_gone()
-        self._close()
+        self._close(client_ended=True)
 
     def _has_more(self) -> bool:
         """Whether there are responses for the client to take, after which more requests of it may be read."""
@@ -353,13 +353,16 @@ class ClientProtocol:
         else:
             self._close()
 
-    def _close(self) -> None:
+    def _close(self, client_ended: bool = False) -> None:
+        """Close when all is written; within this call if the client has just closed its side, and nothing is."""
         if self.state is not _CLOSED:
             self.state = following(self.state, _CLOSED)
             # What was gathered in this turn goes out before the transport is told to close.
             self.services.turn_writes.flush()
-            self._watch_taking(known=False)
             self.transport.unregisterProducer()
+            if client_ended and end_at_once(self.transport):
+                return
+            self._watch_taking(known=False)
             self.transport.loseConnection()
 
     def abort(self) -> None:
