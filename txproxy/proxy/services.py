@@ -31,6 +31,7 @@ from txproxy.proxy.minimum_rate import HeadRate, head_grace
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.shared_dials import SharedDials
 from txproxy.wire.http1.tolerance import tolerated
+from txproxy.wire.message import ResponseHead
 
 _log = Logger()
 # so many places are told apart at which code of others fails
@@ -101,6 +102,8 @@ class Services:
         # tells all of them: one that is alone hears it at once
         self.tell = self._momentary[0] if len(self._momentary) == len(observers) == 1 else self.exchange_finished
         self._date = (0, b"")
+        # what refusals come to with that date (see txproxy.proxy.exchanges.responses.own_answers)
+        self.replies: dict[tuple[Any, ...], tuple[ResponseHead, bytes]] = {}
 
     def _set_limits(self, reactor: Any, limits: Limits) -> None:
         """How long each thing may take, and how slow it may be."""
@@ -121,6 +124,7 @@ class Services:
         now = int(time())
         if self._date[0] != now:
             self._date = (now, formatdate(now, usegmt=True).encode("ascii"))
+            self.replies.clear()
         return self._date[1]
 
     def limit_of(self, seconds: float) -> TimeLimit:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.minimum_rate import BodyRate
 from txproxy.proxy.services import Services
+
+
+class Late(Enum):
+    """What of a body may be late."""
+
+    NOTHING = "it may take longer"
+    FIRST_PART = "what of it was to come soon"
+    BODY = "all that was to come by now"
 
 
 class BodyWait:
@@ -41,6 +51,15 @@ class BodyWait:
         """It is not waited for any longer: the time up to now was the client's own."""
         if self._rate is not None:
             self._rate.wait(exchange.received)
+
+    def late(self, exchange: Exchange, deadline: float) -> Late:
+        """What of it is late, as this ``deadline`` is over."""
+        if self.answered_before(exchange):
+            return Late.NOTHING
+        if self.first_part_over(exchange, deadline):
+            return Late.FIRST_PART
+        # Where the upstream is not ready for more, that is its own time limit's to judge.
+        return Late.BODY if exchange.wants_body else Late.NOTHING
 
     def first_part_over(self, exchange: Exchange, deadline: float) -> bool:
         """Whether the ``deadline``, which is over, is that of its first part. That time was the client's own, whatever

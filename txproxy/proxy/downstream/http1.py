@@ -18,12 +18,13 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.downstream.base import READ_AHEAD, ClientProtocol
-from txproxy.proxy.downstream.body_wait import BodyWait
+from txproxy.proxy.downstream.body_wait import BodyWait, Late
 from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.proxy.downstream.repeated_requests import RepeatedRequest, RepeatedRequests
 from txproxy.proxy.downstream.serving import ServingFactory, follow
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import begin_standing
+from txproxy.proxy.exchanges.unread_request import answer_unread
 from txproxy.proxy.minimum_rate import HeadRate, begin_head, late_head, slow_body, slow_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
@@ -221,11 +222,8 @@ class Http1Protocol(ClientProtocol):
 
     def refuse_unread(self, fault: ExchangeError, more_may_come: bool, waited: float = 0.0) -> None:
         """See :class:`txproxy.proxy.downstream.base.ClientProtocol`."""
-        self._close_after = True
-        head = self.codec.unread_head()
-        self.exchange = exchange = Exchange(self.services, self, head, RequestContext(self.connection))
-        exchange.request_done = not more_may_come
-        exchange.refuse_unread(fault, waited)
+        self._write(self.transport, answer_unread(self.services, self.connection, self.codec, fault, waited))
+        self._linger(more_may_come)
 
     def _head_late(self) -> None:
         if (rate := late_head(self)) is not None:
@@ -244,20 +242,17 @@ class Http1Protocol(ClientProtocol):
         self.deadline = wait.until(exchange)
 
     def _body_late(self, exchange: Exchange) -> None:
-        wait, body, passed = self._body_wait or BodyWait(self.services), exchange.body, self.deadline
-        assert body is not None
-        if wait.answered_before(exchange):
-            self.deadline = self.services.idle_limit.ahead
-        elif wait.first_part_over(exchange, passed):
-            self.deadline = self.services.idle_limit.ahead
+        wait, passed = self._body_wait or BodyWait(self.services), self.deadline
+        self.deadline = self.services.idle_limit.ahead
+        late = wait.late(exchange, passed)
+        if late is Late.FIRST_PART:
+            body = exchange.body
+            assert body is not None
             body.first_part_late()
             if self.exchange is exchange and body.gathering:
                 self._await_body(exchange)
-        elif exchange.wants_body:
+        elif late is Late.BODY:
             self._request_fault(slow_body())
-        else:
-            # The upstream is not ready for more: that is its own time limit's to judge.
-            self.deadline = self.services.idle_limit.ahead
 
     def request_wanted(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""

@@ -349,7 +349,7 @@ def head_with_length(response: ResponseHead) -> bytes:
 
 def _hide_user(target: bytes) -> bytes:
     """``target`` without what a URL may have of a name and password."""
-    return _USERINFO.sub(rb"\1***@", target)
+    return _USERINFO.sub(rb"\1***@", target) if b"@" in target else target
 
 
 def _too_long(method: int) -> RequestError:

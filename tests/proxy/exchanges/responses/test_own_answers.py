@@ -17,9 +17,9 @@ from txproxy.errors import (
     UpstreamUnavailable,
 )
 from txproxy.forward.egress.approvals import TooManyQuestions
-from txproxy.interfaces import Address, IMode, Plan, Refusal
+from txproxy.interfaces import Address, Answer, IMode, Plan, Refusal
 from txproxy.proxy.error_pages import ErrorPages, Page
-from txproxy.proxy.exchanges.responses.own_answers import reply
+from txproxy.proxy.exchanges.responses.own_answers import _MOST_REPLIES, replied, reply
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.message import RequestHead
@@ -70,6 +70,50 @@ def test_what_asks_a_caller_for_a_login_says_how():
     refusal = Refusal(401, lines=(b"WWW-Authenticate: Basic",))
     head, _ = reply(refusal, b"me", True, b"D", grpc=True)
     assert {b"WWW-Authenticate: Basic", b"Grpc-Status: 16", b"Grpc-Message: 401 Unauthorized"} <= {*head.headers.lines}
+
+
+def as_sent(told):
+    head, body = told
+    return head.status, head.reason, head.body, head.headers.lines, body
+
+
+@pytest.mark.parametrize("pages", [None, ErrorPages({"5xx": Page(text="<p>$reason ($status)")})])
+def test_refusals_that_are_alike_come_to_what_each_of_them_would(make, monkeypatch, pages):
+    services = make().factory.services
+    services.pages = pages
+    told = [
+        Refusal.of(DnsError("one")),
+        Refusal.of(DnsError("another")),
+        Refusal(503, "destination_unavailable", "d", (b"Retry-After: 1",)),
+        Refusal(503, "destination_unavailable", "d", (b"Retry-After: 2",)),
+        Refusal(503, "destination_unavailable", sentence="It is closed."),
+        Refusal(403, page=lambda html: (b"text/plain", b"no")),
+        Answer(200, (), b"yes"),
+    ]
+    for now in (1_000_000_000.0, 1_000_000_001.0):
+        monkeypatch.setattr("txproxy.proxy.services.time", lambda now=now: now)
+        for _ in range(2):
+            for one in told:
+                for html in (False, True):
+                    for grpc in (False, True):
+                        date = services.http_date()
+                        there = reply(one, services.name, html, date, pages, grpc)
+                        assert as_sent(replied(services, one, html, grpc)) == as_sent(there)
+
+
+def test_what_a_filter_makes_of_one_is_not_what_the_next_one_gets(make):
+    services, refusal = make().factory.services, Refusal.of(DnsError("one"))
+    first, _ = replied(services, refusal)
+    first.headers, first.status, first.body = first.headers.and_lines([b"A: b"]), 200, 0
+    second, body = replied(services, refusal)
+    assert (second.status, second.body) == (502, len(body)) and b"A: b" not in second.headers.lines
+
+
+def test_of_replies_only_so_many_are_kept(make):
+    services = make().factory.services
+    for number in range(3 * _MOST_REPLIES):
+        replied(services, Refusal(429, lines=(b"Retry-After: %d" % number,)))
+        assert len(services.replies) <= _MOST_REPLIES
 
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"

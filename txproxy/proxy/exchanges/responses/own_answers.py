@@ -29,6 +29,8 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.message import CHUNKED, RequestHead, ResponseHead
 
 _NO_FIELDS: Final = Headers()
+# So many replies are kept for who is refused alike: a configuration has fewer of them, but for those that count down.
+_MOST_REPLIES: Final = 64
 # What a client is told; the detail of a refusal may name addresses and is for the log alone.
 _SENTENCES: Final = {
     400: "The request is malformed or ambiguous.",
@@ -116,6 +118,26 @@ def reply(
     lines = [b"Date: " + date, b"Content-Type: " + kind, b"Content-Length: %d" % len(body), b"Cache-Control: no-store"]
     lines += _reasons(refusal, name)
     return ResponseHead(status, Headers.from_lines(lines), reason=reason, body=len(body)), body
+
+
+def replied(
+    services: Services, given: Refusal | Answer, html: bool = False, grpc: bool = False
+) -> tuple[ResponseHead, bytes]:
+    """:func:`reply`, as this proxy gives it now. Refusals that are alike come to the same until Date says something
+    else: whoever is refused may be so thousands of times a second.
+    """
+    date = services.http_date()
+    if grpc or isinstance(given, Answer) or given.page is not None:
+        return reply(given, services.name, html, date, services.pages, grpc)
+    replies, alike = services.replies, (given.status, given.error, given.sentence, given.lines, html)
+    known = replies.get(alike)
+    if known is None:
+        if len(replies) >= _MOST_REPLIES:
+            replies.clear()
+        known = replies[alike] = reply(given, services.name, html, date, services.pages)
+    head, body = known
+    # A filter may have another in the place of its fields: of those nobody changes anything.
+    return ResponseHead(head.status, head.headers, reason=head.reason, body=head.body), body
 
 
 def _page_of(own: Any, status: int, html: bool, pages: ErrorPages | None) -> Page:
@@ -211,7 +233,7 @@ class OwnAnswer:
         if self.source is not None:
             self.source.close()
         self.source = None if isinstance(given, Refusal) or isinstance(given.body, bytes) else given.body
-        self.response, self.body = reply(given, services.name, html, services.http_date(), services.pages, grpc)
+        self.response, self.body = replied(services, given, html, grpc)
         self._unfiltered = self.response
 
     def pass_through(self, filters: tuple[ResponseFilter, ...], context: RequestContext) -> None:
