@@ -26,10 +26,6 @@ PROBE_AFTER: Final = 60
 class AcceptedTransport(tcp.Server):
     """A connection that was accepted."""
 
-    # Twisted makes two texts for each, that are asked for where something goes wrong.
-    logstr = property(lambda self: self.logPrefix())
-    repstr = property(lambda self: repr(self))
-
     def __init__(
         self, handle: socket.socket, protocol: Any, client: tuple[Any, ...], server: tcp.Port, number: int, reactor: Any
     ) -> None:
@@ -51,6 +47,9 @@ class AcceptedTransport(tcp.Server):
         reactor.addReader(self)
 
     def __repr__(self) -> str:
+        # Twisted makes this text, and that of the log, for each.
+        if "repstr" in vars(self):
+            return self.repstr
         number = getattr(self.server, "_realPortNumber", None)
         return f"<{type(getattr(self, 'protocol', None)).__name__} #{self.sessionno} on {number}>"
 
