@@ -33,6 +33,18 @@ def _received(end):
     return b""
 
 
+class SocketPeer:
+    """What a peer of other tests takes for a connection, at this ``end``."""
+
+    def __init__(self, end):
+        self.end = end
+        self.send = end.sendall
+
+    def take(self):
+        """What has come since the last call."""
+        return _received(self.end)
+
+
 class Turns(_DisconnectSelectableMixin, Clock):
     """A reactor whose turns are the test's, and which ends none of them: what is due at the end is in ``due``."""
 
@@ -93,10 +105,10 @@ class World:
     can wait in the kernel to come from an upstream than to go to the client.
     """
 
-    def __init__(self, limits=None, middleware=()):
+    def __init__(self, limits=None, middleware=(), upstream="http://10.0.0.1:80"):
         self.reactor = Turns()
         self.factory = ReverseProxyFactory(
-            Pool(["http://10.0.0.1:80"]),
+            Pool([upstream]),
             limits=limits or Limits(),
             middleware=middleware,
             reactor=self.reactor,

@@ -1,7 +1,10 @@
 """Upstreams that speak HTTP/2: which connections there are, who shares them, and what becomes of those on them."""
 
+from socket import SHUT_WR
+
 import pytest
 
+from tests.net.sockets import SocketPeer, World
 from tests.proxy.exchanges.test_exchange import GET, POST, status
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Limits
@@ -298,6 +301,26 @@ def test_what_is_malformed_is_a_bad_gateway(proxy2, data, keeps):
     else:
         Http2Peer(proxy2.upstream).answer(1)
     assert status(client.received) == 200
+
+
+def test_who_closes_after_all_that_it_was_asked_is_not_asked_more():
+    world = World(upstream="h2c://10.0.0.1:80")
+    world.client.sendall(GET)
+    world.until(lambda: world.upstreams, "it is asked for")
+    peer = Http2Peer(SocketPeer(world.upstreams[0]))
+    other, _ = world.connect()
+    other.sendall(GET)
+    world.client.sendall(POST_NOTHING)
+    world.until(lambda: len(peer.look().heads) == 2, "both are asked for")
+    # The next request begins with the first answer, while the other one is still to be read.
+    peer.connection.send(peer.head_frame(1, 404, ended=True) + peer.head_frame(3, ended=True))
+    peer.connection.end.shutdown(SHUT_WR)
+    world.until(lambda: len(world.upstreams) == 2, "it goes elsewhere")
+    again = Http2Peer(SocketPeer(world.upstreams[1]))
+    world.until(lambda: again.look().ended, "it is there")
+    again.answer(1, body=b"done")
+    assert world.carry(again.connection.end, b"", world.client, 300).endswith(b"done")
+    world.close()
 
 
 def test_a_request_that_has_not_gone_out_goes_elsewhere_alone(proxy2):

@@ -256,7 +256,6 @@ class Http2Upstream:
     def begun(self, one: Http2Stream) -> None:
         """The session has the head of its request."""
         if len(self.session.streams) == 1:
-            self.output.rested = self._reused
             self._deadline = self._liveness.silence.ahead
         self._opened -= 1
         one.placed = False

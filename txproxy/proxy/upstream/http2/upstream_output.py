@@ -17,20 +17,19 @@ from txproxy.wire.http2.client import ClientSession
 class UpstreamOutput:
     """What a ``session`` has for its ``transport``, at the end of a ``turn``.
 
-    ``last`` is the last stream of which something has gone out. A connection has ``rested`` on which there was no
-    stream before those that are to go out: where something lies there by then, ``look`` is called first. ``wanted``
-    says that something goes out at the end of this turn anyway, ``stopped`` that nothing does any more.
+    ``last`` is the last stream of which something has gone out. Where all that was asked before what is to go out is
+    over by then, and something lies there, ``look`` is called first. ``wanted`` says that something goes out at the end
+    of this turn anyway, ``stopped`` that nothing does any more.
     """
 
     __slots__ = (
-        "descriptor", "last", "rested", "wanted", "stopped", "_session", "_transport", "_look", "_unread", "_ask",
-        "_write",
+        "descriptor", "last", "wanted", "stopped", "_session", "_transport", "_look", "_unread", "_ask", "_write",
     )  # fmt: skip
 
     def __init__(self, session: ClientSession, transport: Any, turn: TurnWrites, look: Callable[[], object]) -> None:
         self.descriptor = descriptor(transport)
         self.last = 0
-        self.rested = self.wanted = self.stopped = False
+        self.wanted = self.stopped = False
         self._session = session
         self._transport = transport
         self._look = look
@@ -48,16 +47,16 @@ class UpstreamOutput:
     def ask(self, data: bytes, readable: set[int] | None) -> None:
         """See :class:`txproxy.net.transports.turn_writes.Asking`."""
         self.wanted = False
-        if self.rested:
-            self.rested = False
-            if self._unread() if readable is None else self.descriptor in readable:
-                # What is said to that goes out below.
-                self.wanted = True
-                self._look()
-                self.wanted = False
+        session = self._session
+        last = self.last
+        rests = last and session.last_made > last and next(iter(session.streams), last) > last
+        if rests and (self._unread() if readable is None else self.descriptor in readable):
+            # What is said to that goes out below.
+            self.wanted = True
+            self._look()
+            self.wanted = False
         if self.stopped:
             return
-        session = self._session
         self.last = session.last_made
         data = session.take_output()
         if data:
