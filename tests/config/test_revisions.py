@@ -35,9 +35,9 @@ def test_what_one_has_changed_is_told_as_diff_does(revisions):
 
 def test_the_last_ones_are_kept(revisions):
     for number in range(30):
-        revisions.add("SIGHUP", str(number))
+        revisions.add("SIGHUP", f"workers = {number}")
     assert [one.number for one in revisions] == list(range(11, 31))
-    assert revisions.diff(11) == "" and "-10" in revisions.diff(12).splitlines()
+    assert revisions.diff(11) == "" and "-workers = 10" in revisions.diff(12).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,16 @@ def test_the_last_ones_are_kept(revisions):
         "headers = { Authorization = 'Bearer HIDDEN', X-Api-Key = \"HIDDEN\" }",
         'url = "http://user:HIDDEN@a.example/"',
         '"my-token" = "HIDDEN"',
+        'secret = """HIDDEN"""',
+        "secret = '''\nHIDDEN'''",
+        'password = "a\\"HIDDEN"',
+        'tokens = ["HIDDEN", "HIDDEN"]',
+        '# sticky_key = "HIDDEN"',
+        '[[listeners.inject]]\norigin = "https://a.example"\nheaders = { X-Partner = "HIDDEN", Cookie = "a=HIDDEN" }',
+        '[[listeners]]\n[[listeners.inject]]\n[listeners.inject.headers]\nX-Partner = "HIDDEN"\nfile = "HIDDEN"',
+        '[[listeners]]\ninject = [{ origin = "https://a.example", headers = { X-Partner = "HIDDEN" } }]',
+        '[listeners.privacy]\nreplace = { X-Auth = "HIDDEN", "X-Session-Id" = "HIDDEN" }',
+        'request_headers = { set = { X-Shared-Key = "HIDDEN" }, add = { Cookie = "HIDDEN" } }',
     ],
 )
 def test_no_secret_is_told(revisions, line):
@@ -57,7 +67,19 @@ def test_no_secret_is_told(revisions, line):
     assert "HIDDEN" not in diff and "..." in diff and revisions.find(2).text == f"{line}\n"
 
 
-@pytest.mark.parametrize("line", ['password_file = "/etc/users"', 'token_file = "admin.token"', 'cert = "a.pem"'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'password_file = "/etc/users"',
+        'token_file = "admin.token"',
+        'cert = "a.pem"',
+        'key = "a.key"',
+        'secret = { file = "a.secret" }',
+        'inject = [{ origin = "https://a.example", rules = ["one"], headers = { X-Key = { file = "a.secret" } } }]',
+        'key_cookies = ["lang"]',
+        'headers = { X-Version = "2", Accept = "text/html" }',
+    ],
+)
 def test_names_of_files_are_no_secret(revisions, line):
     revisions.add("start", "")
     revisions.add("SIGHUP", f"{line}\n")

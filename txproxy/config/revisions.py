@@ -12,15 +12,19 @@ from typing import Final
 import attrs
 
 from txproxy.config.sources.included import Included
+from txproxy.config.sources.lines import texts_of
 from txproxy.frozen_values import frozen
 
 # So many are remembered, with their texts.
 _MOST: Final = 20
-# What is told of a text has no secrets in it, whatever they are said with.
-_SECRET: Final = re.compile(
-    r"""(\b[\w-]*(?:secret|password|sticky_key|token|authorization|api[_-]?key)[\w-]*"?\s*=\s*)("[^"]*"|'[^']*')""",
-    re.IGNORECASE,
-)
+# What is told of a text has no secrets in it, whatever they are said with: what is called so, fields that are usually
+# one, and all that is put into requests so that no client holds it.
+_SECRET: Final = re.compile(r"secret|password|sticky_key|token|authorization|api[_-]?key", re.IGNORECASE)
+_COMMENTED: Final = re.compile(rf"""(\b[\w-]*(?:{_SECRET.pattern})[\w-]*"?\s*=\s*)("[^"]*"|'[^']*')""", re.IGNORECASE)
+_FIELD: Final = re.compile(r"auth|cookie|credential|key\b|session|signature", re.IGNORECASE)
+_FIELDS: Final = frozenset({"headers", "set", "add", "replace"})
+_INJECTED: Final = "inject"
+_OPEN: Final = frozenset({"origin", "rules"})
 _CREDENTIALS: Final = re.compile(r"(://)[^/@\s\"']*:[^/@\s\"']*@")
 _FILE: Final = re.compile(r"_file\b", re.IGNORECASE)
 
@@ -90,8 +94,27 @@ def _difference(before: str, after: str, was: str, now: str) -> list[str]:
 
 
 def _shown(text: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    for path, begin, end in texts_of(text):
+        if _is_secret([name for name in path if isinstance(name, str)]):
+            pieces += text[at:begin], '"..."'
+            at = end
+
     def masked(match: re.Match[str]) -> str:
-        # The name of a file is none.
         return match[0] if _FILE.search(match[1]) else f'{match[1]}"..."'
 
-    return _CREDENTIALS.sub(r"\1...@", _SECRET.sub(masked, text))
+    # Comments may have some that were in use before.
+    return _CREDENTIALS.sub(r"\1...@", _COMMENTED.sub(masked, "".join([*pieces, text[at:]])))
+
+
+def _is_secret(names: list[str]) -> bool:
+    """Whether what is called so, with the tables that it stands in, is not for all who may ask."""
+    *tables, name = names
+    within = tables[-1] if tables else ""
+    if _FILE.search(name) or (name == "file" and within not in _FIELDS):
+        # The name of a file is none.
+        return False
+    if _SECRET.search(name) or (within in _FIELDS and _FIELD.search(name)):
+        return True
+    return _INJECTED in tables and not (within == _INJECTED and name in _OPEN)

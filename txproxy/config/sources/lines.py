@@ -40,12 +40,18 @@ def sections_of(text: str) -> list[tuple[tuple[str, ...], str]]:
     return [(keys, text[begin:end]) for (keys, begin), end in zip(begins, ends, strict=True)]
 
 
+def texts_of(text: str) -> list[tuple[Path, int, int]]:
+    """Each value that is a text: what it is called, and where it begins and ends, with its quotes."""
+    return _Reader(text).texts
+
+
 class _Reader(TomlCursor):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.lines: dict[Path, int] = {(): 1}
         # the keys of each header, and where its line begins
         self.headers: list[tuple[tuple[str, ...], int]] = []
+        self.texts: list[tuple[Path, int, int]] = []
         # how many tables a list of tables has had so far
         self._counts: dict[Path, int] = {}
         self._line = 1
@@ -125,5 +131,9 @@ class _Reader(TomlCursor):
                 self._pair(path)
                 self.skip(_BLANK)
                 self.take(",")
-        elif self.string() is None:
-            self.bare()
+        else:
+            begin = self.at
+            if self.string() is None:
+                self.bare()
+            else:
+                self.texts.append((path, begin, self.at))
