@@ -77,7 +77,8 @@ class CacheVerbs:
         cache = self._cache()
         kind, value = _purged(call)
         try:
-            number = _bad_request(lambda: cache.purge(kind, value, call.flag("soft")))
+            # All workers are asked for it, so that none has to hear of it from another.
+            number = _bad_request(lambda: cache.marks.add(kind, value, call.flag("soft")))
             await cache.flushed(self._reactor)
         except OSError as fault:
             raise ApiFault(500, f"the purge cannot be written down: {fault.strerror or fault}") from None

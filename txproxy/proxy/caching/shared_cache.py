@@ -161,6 +161,8 @@ class SharedCache:
         self._forget: Callable[[], object] | None = None
         self._validated: OrderedDict[bytes, float] = OrderedDict()
         self._uses: OrderedDict[bytes, int] = OrderedDict()
+        # is told of what was purged or changed, and whether that is to be validated alone
+        self.on_gone: Callable[[Kind, bytes, bool], object] = lambda kind, value, soft: None
 
     # -- what is stored
 
@@ -255,9 +257,7 @@ class SharedCache:
         return not damaged
 
     def find(self, asking: Asking) -> tuple[tuple[Entry, ...], Entry | None]:
-        """All that stands under the key of a request, and what of it matches that. What was purged is not among it, or
-        is stale.
-        """
+        """What stands under the key of a request, and what matches that. What was purged is stale, or not there."""
         variants = self.store.variants(asking.key)
         if not variants:
             return variants, None
@@ -299,6 +299,7 @@ class SharedCache:
 
     def invalidate(self, key: bytes) -> None:
         """What is stored under ``key``, and what is on its way, is not to be used any more."""
+        self.on_gone(Kind.KEY, key, False)
         self.store.remove_key(key)
         for fill in self.fills.get(key, ()):
             fill.outdated = True
@@ -312,7 +313,9 @@ class SharedCache:
         at once; :meth:`flushed` is for who has to know that it survives a power failure. A ConfigError says that
         ``value`` is none of its kind, an OSError that it cannot be written down, and does not count.
         """
-        return self.marks.add(kind, value, soft)
+        number = self.marks.add(kind, value, soft)
+        self.on_gone(kind, value, soft)
+        return number
 
     def flushed(self, reactor: Any) -> Deferred[None]:
         """Fires when what was purged until now is on the disk, if there is one, or with the OSError that it cannot be.

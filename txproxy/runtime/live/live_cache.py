@@ -18,6 +18,7 @@ from txproxy.config.model import AnyListener, Config, ForwardListener, TcpListen
 from txproxy.errors import ConfigError
 from txproxy.proxy.caching.cache_middleware import CacheMiddleware
 from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.shared_purges import SharedPurges
 
 _log = Logger()
 _NAME: Final = "txproxy"
@@ -26,12 +27,15 @@ _DIR: Final = ("cache", "dir")
 
 @attrs.frozen(eq=False)
 class LiveCache:
-    """The cache of a ``config``: what is kept in ``memory``, and what all requests have of it (``shared``)."""
+    """The cache of a ``config``: what is kept in ``memory``, and what all requests have of it (``shared``). Several
+    processes tell each other of what is gone from it by ``purges``.
+    """
 
     config: Config
     name: str
     memory: MemoryStore
     shared: SharedCache
+    purges: SharedPurges
 
     def middleware(self, listener: AnyListener) -> CacheMiddleware:
         """What stands in a listener's way of requests."""
@@ -99,9 +103,10 @@ def live_cache(config: Config, before: LiveCache | None) -> LiveCache | None:
     name = _name(config)
     was = before.config.cache if before is not None else None
     if before is not None and was is not None and (was.dir, was.dir_size) == (settings.dir, settings.dir_size):
-        return LiveCache(config, name, before.memory, before.shared)
+        return LiveCache(config, name, before.memory, before.shared, before.purges)
     memory = MemoryStore(settings.memory)
-    return LiveCache(config, name, memory, SharedCache(memory, name=name))
+    shared = SharedCache(memory, name=name)
+    return LiveCache(config, name, memory, shared, SharedPurges(shared))
 
 
 def _named(listener: AnyListener, config: Config) -> dict[str, CacheChoice]:

@@ -148,3 +148,14 @@ def test_one_process_counts_without_others(more):
     reactor = ListeningReactor()
     config = attrs.evolve(parse(FILE.format(more=more), "edge.toml"), workers=1)
     assert shared_of(assemble(config, Observers(), Around(reactor, Resolver(reactor)))) == {}
+
+
+def test_what_is_gone_from_a_cache_is_gone_from_that_of_all_workers():
+    assert "cache" not in topics("")
+    reactor = ListeningReactor()
+    config = parse(FILE.format(more="") + '[cache]\nsize = "1M"\n', "edge.toml")
+    surroundings = Around(reactor, Resolver(reactor), shared=True)
+    first = assemble(config, Observers(), surroundings)
+    # A reload goes on with what is kept, and with who tells of it.
+    second = assemble(config, Observers(), surroundings, first)
+    assert shared_of(first)["cache"] is shared_of(second)["cache"] is not None

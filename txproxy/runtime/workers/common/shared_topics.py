@@ -40,6 +40,8 @@ def shared_of(assembly: Assembly) -> dict[str, Shared]:
             if logins is not None and logins not in found.values():
                 found[f"logins {served.config.name}"] = logins
                 found[f"logins under way {served.config.name}"] = logins.under_way
+    if assembly.cache is not None:
+        found["cache"] = assembly.cache.purges
     for allotments in assembly.allotments.values():
         # Forward listeners have one together.
         found |= allotments.shared

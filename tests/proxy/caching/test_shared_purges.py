@@ -1,0 +1,96 @@
+"""What is gone from the caches of several processes, each of which has a memory of its own."""
+
+import pytest
+
+from tests.cluster.played import Cluster
+from txproxy.cache.memory.memory_store import MemoryStore
+from txproxy.cache.purging.mark import Kind
+from txproxy.cache.tiered_store import TieredStore
+from txproxy.proxy.caching.shared_cache import SharedCache
+from txproxy.proxy.caching.shared_purges import SharedPurges
+
+KEY = b"k" * 32
+URL = b"http://a.example:80/x"
+
+
+class Store(MemoryStore):
+    def __init__(self):
+        super().__init__(100_000)
+        self.gone = []
+
+    def remove_key(self, key):
+        self.gone.append(key)
+        super().remove_key(key)
+
+
+class Process:
+    def __init__(self, cluster, number):
+        self.store = Store()
+        self.cache = SharedCache(self.store)
+        self.purges = SharedPurges(self.cache)
+        cluster.come(number, {"cache": self.purges})
+
+
+@pytest.fixture
+def cluster():
+    cluster = Cluster()
+    yield cluster
+    for member in cluster.members.values():
+        member.end()
+    assert not cluster.clock.getDelayedCalls()
+
+
+@pytest.fixture
+def processes(cluster):
+    made = [Process(cluster, number) for number in range(3)]
+    cluster.go_on(0.06)
+    return made
+
+
+def test_what_is_purged_at_one_is_so_at_all(cluster, processes):
+    first, *others = processes
+    first.cache.purge(Kind.URL, URL)
+    first.cache.purge(Kind.TAG, b"news", soft=True)
+    assert [len(one.cache.marks) for one in processes] == [2, 0, 0]
+    cluster.go_on(0.06)
+    assert [len(one.cache.marks) for one in processes] == [2, 2, 2]
+    assert [one.cache.marks.seq for one in others] == [2, 2]
+
+
+def test_what_is_changed_through_one_is_so_at_all(cluster, processes):
+    processes[1].cache.invalidate(KEY)
+    cluster.go_on(0.06)
+    assert [one.store.gone for one in processes] == [[KEY]] * 3
+
+
+def test_what_was_heard_is_told_nobody(cluster, processes):
+    processes[0].cache.purge(Kind.URL, URL)
+    cluster.go_on(0.06)
+    told = len(cluster.messages)
+    cluster.go_on(0.5)
+    assert len(cluster.messages) == told
+
+
+def test_nothing_is_told_where_there_are_no_others():
+    cache = SharedCache(MemoryStore(100_000))
+    purges = SharedPurges(cache)
+    cache.purge(Kind.URL, URL)
+    purges.join(lambda: None)
+    purges.part()
+    cache.purge(Kind.URL, URL)
+    assert purges.news() == (None, False)
+
+
+def test_a_directory_that_all_have_tells_of_it_itself(tmp_path):
+    from txproxy.cache.disk.disk_store import DiskStore
+
+    cache = SharedCache(MemoryStore(100_000))
+    purges = SharedPurges(cache)
+    purges.join(lambda: None)
+    cache.use_store(TieredStore(cache.store, DiskStore(str(tmp_path / "cache"), 10_000_000)))
+    cache.purge(Kind.URL, URL)
+    assert purges.news() == (None, False)
+    before = len(cache.marks)
+    purges.heard(1, {(Kind.TAG, b"news", False): None}, 0.0)
+    assert len(cache.marks) == before
+    cache.close()
