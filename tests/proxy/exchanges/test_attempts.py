@@ -158,6 +158,43 @@ def test_a_plan_that_comes_after_the_client_has_left_is_given_back(serve):
     assert not proxy.network.dialed
 
 
+def test_a_connection_that_comes_after_the_client_has_left_is_closed(serve):
+    proxy, mode = serve()
+    dial = proxy.network.dial
+    made = []
+
+    def late(address, build):
+        # one that does not care for its being cancelled
+        done = Deferred()
+        done.cancel = lambda: dial(address, build).addCallback(made.append)
+        made.append(done)
+        return done
+
+    proxy.factory.services.dialer.dial = late
+    client = proxy.connect()
+    client.send(PUT)
+    client.drop()
+    done, connection = made
+    done.callback(connection)
+    proxy.clock.advance(0)
+    assert proxy.network.connections[0].closed and not proxy.network.connections[0].received
+    assert mode.told.ends == [(None, 0)]
+
+
+def test_another_attempt_that_comes_after_the_client_has_left_is_given_back(serve):
+    second = Told()
+    waiting = Deferred()
+    waiting.cancel = lambda: None
+    proxy, mode = serve(lambda plan, fault: waiting)
+    proxy.network.script = [ConnectionRefused("no")]
+    client = proxy.connect()
+    client.send(PUT)
+    client.drop()
+    waiting.callback(Attempt(Address("10.0.0.2", 80), None, second))
+    assert second.ends == [(None, 0)]
+    assert mode.told.ends == [("ConnectionRefused", 0)] and len(proxy.network.dialed) == 1
+
+
 @pytest.mark.parametrize(
     ("decide", "status"),
     [

@@ -189,6 +189,21 @@ def test_a_body_for_a_kept_connection_that_ends_unasked_goes_whole_by_a_new_one(
     assert world.hear(world.client) == ANSWER
 
 
+@pytest.mark.parametrize(("scheme", "alone"), [(b"NTLM TlRM", True), (b"Basic YTpi", False)])
+def test_a_new_connection_that_logs_its_client_in_is_of_use_to_nobody_else(world, scheme, alone):
+    client, _ = kept(world)
+    world.client.sendall(REQUESTS[3].replace(b"Host: a", b"Host: a\r\nAuthorization: " + scheme))
+    client.doRead()
+    # One that logs in goes by the kept connection as well, which ends before it is asked.
+    world.upstreams[0].close()
+    world.reactor.end_turn()
+    assert world.until(lambda: len(world.upstreams) > 1, "another connection is made")
+    assert scheme in world.hear(world.upstreams[1])
+    world.upstreams[1].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
+    assert len(list(world.factory.services.connections.all())) == (0 if alone else 1)
+
+
 def test_a_new_connection_that_cannot_be_had_is_no_reason_to_send_half_a_request(world):
     client, _ = kept(world)
     world.client.sendall(REQUESTS[3])

@@ -74,8 +74,11 @@ class GivenAnswer(RelayedResponse):
     def _answer_later(self, given: Any, answer: OwnAnswer, waits: FilterWaits) -> None:
         self._pending = None
         if self.phase is OVER:
+            # Whoever was to cancel it has not.
             if answer.source is not None:
                 answer.source.close()
+            if isinstance(given, Answer) and given is not answer.given:
+                given.give_back()
             return
         answer.go_on(waits, given, self.context)
         if answer.waits is not None:
