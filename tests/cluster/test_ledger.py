@@ -149,3 +149,8 @@ def test_one_that_says_twice_that_it_begins_has_begun_by_then(lender):
     for peer in (1, 2):
         lender.hears(peer, "has", "k", 0)
     assert lender.hears(0, "has", "k", 1) == [(1, ("answer", "k", 1, 0))]
+
+
+def test_what_is_said_of_what_it_has_forgotten_is_nothing_to_it(lender):
+    assert lender.hears(0, "has", "gone", 3) == [] and lender.hears(0, "back", "gone", 1, 0) == []
+    assert len(lender.ledger) == 0

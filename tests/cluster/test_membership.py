@@ -4,6 +4,7 @@ import pytest
 from twisted.logger import capturedLogs
 
 from tests.cluster.played import Cluster, Told
+from txproxy.cluster.membership import Membership
 
 
 @pytest.fixture
@@ -99,3 +100,15 @@ def test_without_a_hub_each_does_all_for_itself_and_tells_nobody(cluster):
     more = Told()
     cluster.members[1].follow({"words": more})
     assert more.leads is True and more.wake is None
+
+
+def test_of_what_is_not_configured_here_nobody_has_any():
+    cluster, said = Cluster(), []
+    member = Membership(cluster.clock, lambda kind, content: said.append((kind, content)), lambda: False)
+    member.follow({}, {})
+    member.heard("loan", ("gone", ("count", "k")))
+    # Else the hub would wait for it, and lend nobody any.
+    assert said == [("loan", ("gone", ("has", "k", 0)))]
+    member.heard("loan", ("gone", ("free", "k")))
+    assert len(said) == 1
+    member.end()

@@ -153,3 +153,16 @@ def test_without_the_call_of_linux_it_is_a_file_that_is_gone(monkeypatch, childr
         assert locks.take(PLACE)
     finally:
         os.close(opened)
+
+
+def test_what_is_passed_on_may_be_gone_on_with_by_who_had_it(descriptor, children):
+    locks, other = RecordLocks(descriptor), children()
+    assert locks.take(PLACE)
+    locks.pass_on(PLACE)
+    assert locks.take_over(PLACE)
+    # It is one that this one has, and once: it is no other's before it is free.
+    assert not other.does(b"t0")
+    locks.free_passed(PLACE)
+    assert not other.does(b"t0")
+    locks.free(PLACE)
+    assert other.does(b"t0")

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+from sqlite3 import ProgrammingError
 
 import pytest
 from twisted.internet.defer import execute
@@ -110,3 +111,13 @@ def test_what_is_forgotten_is_not_there_after_a_restart(open_store):
     store.close()
     again = open_store()
     assert again.load("2026-03-30") == {"user bob": 1} and again.load("2026-03") == {"user alice": 10}
+
+
+def test_what_cannot_be_forgotten_holds_up_nothing_that_comes_after_it(open_store):
+    store = open_store()
+    store.add([("2026-03", "user alice", 10), ("2026-03", "user bob", 5)])
+    with pytest.raises(ProgrammingError):
+        store.forget([("2026-03", "user alice"), ("2026-03",)])
+    assert store.load("2026-03") == {"user alice": 10, "user bob": 5}
+    store.forget([("2026-03", "user alice")])
+    assert store.load("2026-03").get("user bob") == 5 and not store.load("2026-03").get("user alice")

@@ -1,14 +1,17 @@
 """How many requests are at work at once, through a proxy in memory: each place is given back once."""
 
 import pytest
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
 from txproxy.interfaces import Answer
-from txproxy.limits.requests.concurrency import ConcurrencyLimiter
+from txproxy.limits.requests.concurrency import ConcurrencyLimiter, Places, _Held
 from txproxy.limits.requests.limits_middleware import LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
-from txproxy.testing import ProxyInMemory
+from txproxy.limits.requests.slots import Slots
+from txproxy.testing import ProxyInMemory, context_of
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
@@ -253,3 +256,31 @@ def test_a_proxy_that_stops_gives_all_back(world):
     run.proxy.factory.stop()
     run.proxy.clock.advance(0)
     assert run.at_work == [0]
+
+
+def test_who_leaves_in_the_moment_of_his_turn_gives_his_place_back():
+    clock = Clock()
+    places = Places(Slots(1, 4), 10.0)
+    assert places.slots.enter("k")
+    first, second = places.wait("k", clock), places.wait("k", clock)
+    told = []
+
+    def goes_at_once(come):
+        # The end of the one whose turn has come makes it the other's, who leaves before he hears of it.
+        told.append(come)
+        places.leave("k")
+        second.cancel()
+
+    first.addCallback(goes_at_once)
+    second.addErrback(lambda failure: told.append(failure.trap(CancelledError)))
+    places.leave("k")
+    assert told == [True, CancelledError]
+    assert places.slots.running == 0 and places.slots.waiting == 0 and not clock.getDelayedCalls()
+
+
+def test_a_place_that_comes_when_all_is_over_is_given_back():
+    limit, held = ConcurrencyLimiter(RequestLimit(name="few", by=(), concurrent=1)), _Held()
+    held.closed()
+    assert limit.enter((), context_of())
+    held.add(limit, ())
+    assert limit.counts.running == 0 and held.places == []
