@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import DEADLINE, free_port, until
+from tests.integration.conftest import DEADLINE, answers, free_port, until
 
 TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 MODES = {
@@ -108,7 +108,10 @@ def test_a_full_disk_stops_nobody_and_is_said_once(run_proxy, tmp_path):
 
 def start_daemon(processes, tmp_path, *words, more=()):
     port = free_port()
-    processes(*TWISTD, *more, "txproxy", *words, "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path, port=port)
+    started = processes(*TWISTD, *more, "txproxy", *words, "--listen", f"tcp:{port}:interface=127.0.0.1", cwd=tmp_path)
+    # The one that was started leaves when the other serves.
+    assert started.wait(DEADLINE) == 0
+    until(lambda: answers(port), "the daemon listens")
     return port, int(until(lambda: (tmp_path / "twistd.pid").read_text(), "a process id"))
 
 
