@@ -181,40 +181,37 @@ class CountedLog:
         """One finished exchange."""
         standing = over.standing
         known = standing.known if standing is not None else None
-        if known is None or known.by is not self._by:
-            self._other(over)
-            return
-        # All that brief would look for is there already, or is found to be another.
-        request, response, there, status, sent = over.request, over.response, over.kept.facts, over.status, over.sent
-        own, head = known.again
-        if own != (request.path, status, sent, request.minor, request.scheme):
-            if request.minor != known.minor or request.scheme is not None:
-                self._other(over)
+        if known is not None and known.by is self._by:
+            # All that brief would look for is there already, or is found to be another.
+            request, response, there, status, sent = (
+                over.request,
+                over.response,
+                over.kept.facts,
+                over.status,
+                over.sent,
+            )
+            own, head = known.again
+            if own != (request.path, status, sent, request.minor, request.scheme):
+                head = self._by.head_again(known, request, status, sent)
+            asked, place, fields = there.told if there is not None else NOT_TOLD
+            its_status, middle, row = known.places.get(place, NO_PLACE)
+            as_before = status == its_status and response.headers is fields and asked is over.tracker  # type: ignore
+            if as_before and head is not None:
+                seconds, ended = over.seconds, self._ended
+                if row is not None:
+                    row.at_once.told.append(seconds)
+                    sizes = row.sizes
+                    sizes.append(sent)
+                    if len(sizes) >= MOST_TOLD:
+                        row.settle()
+                ended.append((head, middle, known.end, seconds, seconds, time(), row))
+                # In this order: another thread may take them meanwhile.
+                waiting = len(ended)
+                if waiting >= TOGETHER:
+                    self._log.make()
+                elif waiting == 1:
+                    self._log.file.wait_for(self._log)
                 return
-            head = self._by.head(known, request.path, status, sent, 0)
-            known.again = (request.path, status, sent, request.minor, None), head
-        asked, place, fields = there.told if there is not None else NOT_TOLD
-        its_status, middle, row = known.places.get(place, NO_PLACE)
-        if status != its_status or response.headers is not fields or asked is not over.tracker:  # type: ignore
-            self._other(over)
-            return
-        seconds, ended = over.seconds, self._ended
-        if row is not None:
-            row.at_once.told.append(seconds)
-            sizes = row.sizes
-            sizes.append(sent)
-            if len(sizes) >= MOST_TOLD:
-                row.settle()
-        ended.append((head, middle, known.end, seconds, seconds, time(), row))
-        # In this order: another thread may take them meanwhile.
-        count = len(ended)
-        if count >= TOGETHER:
-            self._log.make()
-        elif count == 1:
-            self._log.file.wait_for(self._log)
-
-    def _other(self, over: FinishedExchange) -> None:
-        """The same for one of which not all is known beforehand."""
         tell = self._tell
         try:
             said = tell(over)

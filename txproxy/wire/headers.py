@@ -45,6 +45,9 @@ class Template(Protocol):
     def index_of(self, values: tuple[bytes, ...]) -> dict[bytes, bytes]:
         """Their index."""
 
+    def differ_in(self, names: Iterable[bytes]) -> bool:
+        """Whether they may have other values of one of these lower-case ``names``."""
+
     def written(self, pick: Picking) -> tuple[bytes, Picking | None]:
         """What gives the block of their lines that ``pick`` takes, by ``%``, and what takes the values for that; None
         where it is all of them.

@@ -97,6 +97,13 @@ def test_heads_that_differ_in_values_are_read_by_a_template() -> None:
     assert (answer.headers.get(b"x-id"), answer.headers.get(b"etag")) == (b"7", b"8")
 
 
+def test_it_says_in_which_values_they_may_differ() -> None:
+    template = server_with_template()._template
+    assert template is not None
+    assert template.differ_in((b"host", b"cookie")) and template.differ_in([b"x-id"])
+    assert not template.differ_in((b"host", b"accept", b"referer"))
+
+
 def test_what_was_learned_first_goes_on_when_more_differs() -> None:
     codec = server_with_template()
     template = codec._template

@@ -12,7 +12,7 @@ from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.escaping import one_word, quoted
 from txproxy.observe.log_formats.log_field import SecondText
 from txproxy.observe.log_formats.record_facts import CLIENT_LEFT, stream_status
-from txproxy.observe.log_formats.steady_line import Remembered, Steady, remember
+from txproxy.observe.log_formats.steady_line import Remembered, Steady, is_said, remember, template_of
 from txproxy.wire.message import VERSIONS, RequestHead
 
 # What of a value needs no escape is looked for here: a call for each value takes longer than that.
@@ -78,7 +78,7 @@ class CombinedLines:
         request, context = over.request, over.context
         known = context.connection.facts
         steady: Steady | None = known.lines.get(self) if known is not None else None
-        if steady is None or request.headers is not steady.headers or _words(over, request, context) != steady.words:
+        if steady is None or not is_said(request.headers, steady) or _words(over, request, context) != steady.words:
             return None
         target = request.path if request.scheme is None else facts.target(over)
         return steady, target, over.status, over.sent, now
@@ -109,6 +109,7 @@ class CombinedLines:
                 b"%b - %b [" % (client, user),
                 b'] "%b ' % quoted(request.method),
                 b' "%b" "%b"\n' % (referer, agent),
+                template_of(request.headers),
             ),
         )
 

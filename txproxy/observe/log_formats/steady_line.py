@@ -9,7 +9,7 @@ from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.connection_facts import ConnectionFacts, Place
 from txproxy.observe.request_counts import Row
-from txproxy.wire.headers import Headers
+from txproxy.wire.headers import Headers, Template
 from txproxy.wire.message import RequestHead
 
 Key = TypeVar("Key")
@@ -40,18 +40,38 @@ class Remembered(dict[Key, Made], Generic[Key, Made]):
         return made
 
 
+# Lines say no more of the fields of requests than these, and X-Request-Id.
+_SAID: Final = (b"referer", b"user-agent")
+
+
+def template_of(headers: Headers) -> Template | None:
+    """What has read these fields, if all that it reads say the same in lines, but for X-Request-Id."""
+    template = headers.template
+    return template if template is not None and not template.differ_in(_SAID) else None
+
+
 class Steady:
-    """What lines have in common as long as the ``headers`` of requests and these ``words`` of exchanges (see
-    :func:`words_of`, for one) are the same: what they say beside their targets, who sends them, and by which rule they
-    are let through. None is made of an exchange that has not gone well, or that a limit or a cache has to do with.
+    """What lines have in common as long as the ``headers`` of requests, or the ``template`` that has read them, and
+    these ``words`` of exchanges (see :func:`words_of`, for one) are the same: what they say beside their targets, who
+    sends them, and by which rule they are let through. None is made of an exchange that has not gone well, or that a
+    limit or a cache has to do with.
 
     ``start``, ``middle`` and ``end`` are parts of the line; so many were ``made`` of this connection before.
     """
 
-    __slots__ = ("headers", "words", "start", "middle", "end", "made")
+    __slots__ = ("headers", "template", "words", "start", "middle", "end", "made")
 
-    def __init__(self, headers: Headers, words: tuple[Any, ...], start: bytes, middle: bytes, end: bytes) -> None:
+    def __init__(
+        self,
+        headers: Headers,
+        words: tuple[Any, ...],
+        start: bytes,
+        middle: bytes,
+        end: bytes,
+        template: Template | None = None,
+    ) -> None:
         self.headers = headers
+        self.template = template
         self.words = words
         self.start = start
         self.middle = middle
@@ -74,7 +94,8 @@ class Alike:
     from the time to the target (``start``), from there to the status (``protocol``), and what follows the request's ID
     (``after``). ``end`` is that with the ID of the request itself before it. ``routed`` is what stands between, by the
     upstream that has answered: all that have the same route and method share it. It was found out ``by`` who makes such
-    lines.
+    lines. It holds for all fields that its ``template`` has read as well, if it has one; ``identifies`` is whether each
+    of these has an ID of its own.
 
     ``last`` is what the line before had of its own before its duration (target, status, and bytes sent and received),
     and all of it from the client to there; ``again`` is the same of requests that a plan stands for. Several threads
@@ -82,15 +103,17 @@ class Alike:
     """
 
     __slots__ = (
-        "by", "headers", "words", "minor", "start", "protocol", "routed", "places", "after", "end", "last", "again",
-        "made",
+        "by", "headers", "template", "identifies", "words", "minor", "start", "protocol", "routed", "places", "after",
+        "end", "last", "again", "made",
     )  # fmt: skip
 
     def __init__(
         self, by: object, over: FinishedExchange, start: str, protocol: str, routed: Routed, after: str, end: bytes
     ) -> None:
         self.by = by
-        self.headers = over.request.headers
+        self.headers = headers = over.request.headers
+        self.template = template = template_of(headers)
+        self.identifies = template is not None and template.differ_in((b"x-request-id",))
         self.words = uneventful(words_of(over, over.request, over.context))
         self.minor = over.request.minor
         self.start = start
@@ -104,6 +127,21 @@ class Alike:
         self.made = 0
 
 
+class OfFields(Protocol):
+    """What holds for certain fields."""
+
+    headers: Headers
+    template: Template | None
+
+
+def is_said(headers: Headers, known: OfFields) -> bool:
+    """Whether it holds for these."""
+    if headers is known.headers:
+        return True
+    template = known.template
+    return template is not None and headers.template is template
+
+
 def alike_before(lines: object, over: FinishedExchange) -> Alike | None:
     """What one of these ``lines`` has in common with others of its connection, if that was found out before."""
     request, context = over.request, over.context
@@ -111,8 +149,10 @@ def alike_before(lines: object, over: FinishedExchange) -> Alike | None:
         alike: Alike | None = context.connection.facts.lines[lines]
     except (AttributeError, KeyError):
         return None
+    if alike is None or not is_said(request.headers, alike):
+        return None
     # See words_of: here it is worth the call.
-    if alike is None or request.headers is not alike.headers or alike.words != (
+    if alike.words != (
         request.method, request.authority, request.minor, request.scheme, context.client_ip, context.user,
         context.scheme, context.rule, context.verdict, context.limit, context.cache, over.outcome, over.eventful,
         over.detail,

@@ -138,6 +138,10 @@ class FieldTemplate:
             index[name.lower()] = value
         return index
 
+    def differ_in(self, names: Iterable[bytes]) -> bool:
+        """See :class:`txproxy.wire.headers.Template`."""
+        return not {name.lower() for name in self._names.values()}.isdisjoint(names)
+
     def written(self, pick: Picking) -> tuple[bytes, Picking | None]:
         """See :class:`txproxy.wire.headers.Template`."""
         known = [*self._names]

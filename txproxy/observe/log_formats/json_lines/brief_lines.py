@@ -20,6 +20,7 @@ from txproxy.observe.log_formats.json_lines.json_values import (
 from txproxy.observe.log_formats.log_field import SecondText
 from txproxy.observe.log_formats.steady_line import NO_LINE, Alike, Last, Remembered, Routed, alike_before
 from txproxy.observe.request_counts import Row
+from txproxy.wire.message import RequestHead
 
 # of one attempt, on a kept connection
 _WENT_WELL: Final = (
@@ -104,9 +105,11 @@ class BriefLines:
         identifier = None
         if response.headers is not fields:
             # To look into fields takes longer than to see that they are those of before.
-            identifier = response.headers.request_id
+            identifier = response.headers.request_id or None
             if identifier is None:
                 kept.facts.told = asked, place, response.headers
+        if identifier is None and alike.identifies:
+            identifier = request.headers.index[b"x-request-id"]
         target = request.path if request.scheme is None else facts.target(over)
         status, sent, received = over.status, over.sent, over.received
         own, head = alike.last
@@ -147,6 +150,14 @@ class BriefLines:
             # Another connection may say the same next, and need not have it twice.
             self._last = alike.start, last
         return last[1]
+
+    def head_again(self, alike: Alike, request: RequestHead, status: int, sent: int) -> bytes | None:
+        """The same of a ``request`` that the plan stands for of which this is known; None if its line says more."""
+        if request.minor != alike.minor or request.scheme is not None:
+            return None
+        head = self.head(alike, request.path, status, sent, 0)
+        alike.again = (request.path, status, sent, request.minor, None), head
+        return head
 
     def _middle(
         self, routed: Routed, place: Place, answered: int, upstream: Any, counted: bool
