@@ -15,16 +15,25 @@ from txproxy.limits.requests.limiter import Limiter
 from txproxy.limits.requests.limits_middleware import Checks
 from txproxy.limits.requests.request_limit import RequestLimit
 from txproxy.wire.headers import Headers
+from txproxy.wire.http1.field_template import FieldTemplate
 from txproxy.wire.message import RequestHead
 
 FIELDS = [
     Headers.parsed([b"User-Agent: " + agent, b"Cookie: a=b; s=" + cookie])
     for agent, cookie in ((b"curl", b"1"), (b"curl", b"2"), (b"wget", b"1"))
 ]
+SECTION = b"\r\nUser-Agent: %b\r\nCookie: s=%d\r\n\r\n"
+OTHER_COOKIES, OTHER_AGENTS = (
+    FieldTemplate(Headers.parsed([b"User-Agent: curl", b"Cookie: s=0"]), [place]) for place in (1, 0)
+)
+BY_TEMPLATE = [
+    *(OTHER_COOKIES.read(SECTION % (b"curl", number), 0) for number in range(3)),
+    *(OTHER_AGENTS.read(SECTION % (agent, 0), 0) for agent in (b"curl", b"wget")),
+]
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(FIELDS),
+        st.sampled_from([*FIELDS, *BY_TEMPLATE]),
         st.sampled_from([b"a.example", b"A.example", b"b.example"]),
         st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"]),
         st.sampled_from([None, "bob"]),
@@ -122,6 +131,17 @@ def test_who_is_as_before_goes_the_short_way(way, shared, by):
         twin.step(*step[:number], other, *step[number + 1 :])
         known = number in (0, 3) or any(word in WORDS[number] for word in by)
         assert twin.checks.passed == before + (not known), (by, number)
+
+
+@pytest.mark.parametrize("template", [OTHER_COOKIES, OTHER_AGENTS])
+@pytest.mark.parametrize("by", [("header:User-Agent",), ("cookie:s",), ("header:X",)])
+def test_fields_that_differ_in_what_no_limit_asks_for_go_the_short_way(by, template):
+    twin = Twin([by, ("client",)], "short", False)
+    for number in range(10):
+        headers = template.read(SECTION % ((b"curl", number) if template is OTHER_COOKIES else (b"%d" % number, 0)), 0)
+        twin.step(0, headers, b"a.example", "192.0.2.1", None, "", 1.5, "")
+    asked = "header:User-Agent" if template is OTHER_AGENTS else "cookie:s"
+    assert twin.checks.passed == (0 if by == (asked,) else 8)
 
 
 def test_what_a_place_has_let_through_counts_when_the_place_is_gone():

@@ -15,20 +15,22 @@ from typing import Any, Final, Protocol, TypeAlias
 from txproxy.interfaces.context import RequestContext
 from txproxy.limits.requests.gcra import ROUNDED, Debt, Gcra
 from txproxy.limits.requests.shared_gcra import SharedDebt, SharedGcra
+from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
-# What of a request has to be as it was before, by the words of limits: where that is, and how the two are told apart.
-# Fields that are the same are the same object (see txproxy.wire.http1.server). What a request has not, its client
-# stands for; words that are not here hang on the place alone.
-_CLIENT: Final = ("context.client_ip", "!=")
-_FIELDS: Final = ("request.headers", "is not")
-_RULE: Final = ("context.rule", "!=")
+# What of a request has to be as it was before, by the words of limits: where that is, and whether it is another one.
+# Fields that are the same are the same object (see txproxy.wire.http1.server), or were read by the same template that
+# has one value of all that limits ask for. What a request has not, its client stands for; words that are not here hang
+# on the place alone.
+_CLIENT: Final = ("context.client_ip", "context.client_ip != {}")
+_FIELDS: Final = ("fields_of(request.headers)", "request.headers is not {0} and request.headers.template is not {0}")
+_RULE: Final = ("context.rule", "context.rule != {}")
 _COMPARED: Final = {
     "client": (_CLIENT,),
     "header": (_CLIENT, _FIELDS),
     "cookie": (_CLIENT, _FIELDS),
-    "user": (_CLIENT, ("context.user", "!=")),
-    "host": (("request.authority", "!="),),
+    "user": (_CLIENT, ("context.user", "context.user != {}")),
+    "host": (("request.authority", "request.authority != {}"),),
     "route": (_RULE,),
     "rule": (_RULE,),
 }
@@ -77,8 +79,19 @@ def compared(by: Sequence[str]) -> Compared:
 
 def values_compared(by: Sequence[str]) -> Callable[[RequestHead, RequestContext], tuple[object, ...]]:
     """What gives all that of a request."""
+    names = {
+        name.lower().encode("ascii") if kind == "header" else kind.encode("ascii")
+        for kind, _, name in (word.partition(":") for word in by)
+        if name
+    }
+
+    def fields_of(headers: Headers) -> object:
+        template = headers.template
+        return template if template is not None and not template.differ_in(names) else headers
+
     found = "".join(f"{where}, " for where, _ in compared(by))
-    values: Callable[[RequestHead, RequestContext], tuple[object, ...]] = eval(f"lambda request, context: ({found})")
+    values: Callable[[RequestHead, RequestContext], tuple[object, ...]]
+    values = eval(f"lambda request, context: ({found})", {"fields_of": fields_of})
     return values
 
 
@@ -104,7 +117,7 @@ def short_way(place: Any, rates: Sequence[Gcra], by: Sequence[str], names: dict[
 def _code(compared: Compared, shared: tuple[bool, ...], composed: bool) -> CodeType:
     """What is compiled for so many rates, of which some are ``shared``, of several processes together."""
     names = [f"before_{number}" for number in range(len(compared))]
-    other = [f"{where} {unlike} {name}" for (where, unlike), name in zip(compared, names, strict=True)]
+    other = [unlike.format(name) for (_, unlike), name in zip(compared, names, strict=True)]
     text = _BEGIN.format(
         given="" if composed else "handler, ",
         known=", ".join((*names, *(f"debt_{number}" for number in range(len(shared))))),
