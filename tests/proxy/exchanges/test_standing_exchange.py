@@ -12,6 +12,7 @@ from txproxy.interfaces.record import ExchangeRecord, momentary
 from txproxy.limits.requests.limiter import Limiter
 from txproxy.limits.requests.limits_middleware import LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
@@ -295,3 +296,21 @@ def test_the_head_that_many_requests_share_is_changed_by_none():
     assert [getattr(one.request, name) for name in names] == [getattr(shared, name) for name in names]
     world.client.drop()
     world.proxy.close()
+
+
+def test_a_client_that_has_logged_in_goes_by_the_connection_that_knows_it(make_world):
+    world = make_world(True)
+    world.ask(OK)
+    assert world.kinds[-1] is StandingExchange
+    world.ask(OK, request=GET.replace(b"A: b", b"Authorization: NTLM TlRM"))
+    other = world.proxy.connect()
+    other.send(GET)
+    known_by, shared = world.proxy.network.connections
+    shared.take()
+    shared.send(OK)
+    for _ in range(3):
+        assert world.asked() is known_by
+        known_by.send(OK)
+        assert world.client.take() == OK
+    assert world.kinds[-3:] == [Exchange] * 3
+    other.drop()

@@ -126,6 +126,19 @@ def test_whoever_has_tried_it_with_success_tells_the_others(together):
     assert [one.states(A) for one in cluster.processes] == [[EJECTED]] * 3
 
 
+def test_what_another_tells_that_does_not_know_it_yet_lets_none_in_again(together):
+    cluster = together(2)
+    first, second = cluster.processes
+    # It has something to tell of it, and will have told that before it hears of the ejection.
+    first.pool.changed(first.pool.find(A))
+    cluster.go_on(0.04)
+    second.fails(A)
+    cluster.go_on(0.02)
+    assert (first.states(A), second.states(A)) == ([HEALTHY], [EJECTED])
+    cluster.go_on()
+    assert first.states(A) == second.states(A) == [EJECTED]
+
+
 def test_never_more_are_out_than_one_process_would_have_out(together):
     cluster = together(2)
     first, second = cluster.processes
