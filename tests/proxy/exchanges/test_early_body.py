@@ -6,7 +6,8 @@ import pytest
 
 from tests.proxy.exchanges.test_exchange import GET, OK, POST, status
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
-from txproxy.errors import DialError
+from txproxy.errors import DialError, UpstreamUnavailable
+from txproxy.interfaces.plan import Postponed
 from txproxy.proxy.exchanges.early_body import FIRST_PART
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.ejection import Breaker, Ejection
@@ -371,3 +372,29 @@ def test_without_a_bound_the_head_goes_at_once(make):
     proxy = make("http://10.0.0.1")
     ask(proxy, LONG)
     assert carried(proxy) == [b""]
+
+
+def raising(fault):
+    def decide(late):
+        raise fault
+
+    return decide
+
+
+@pytest.mark.parametrize(
+    ("postponed", "said"),
+    [
+        (Postponed(raising(UpstreamUnavailable("nobody")), lambda tracker, exchange: tracker), 503),
+        (Postponed(raising(RuntimeError("a mistake")), lambda tracker, exchange: tracker), 500),
+    ],
+)
+def test_a_decision_that_cannot_be_made_is_answered_and_asks_nobody(proxy, postponed, said):
+    proxy.factory.handle = lambda head, context: postponed
+    client = ask(proxy, POST)
+    assert status(client.received) == said and not proxy.network.dialed
+
+
+def test_what_the_plan_to_come_will_not_take_is_not_waited_for(proxy):
+    postponed = Postponed(raising(AssertionError), lambda tracker, exchange: tracker, max_body=4)
+    proxy.factory.handle = lambda head, context: postponed
+    assert status(ask(proxy, HEAD % 5).received) == 413
