@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 
 from txproxy.wire import grammar
@@ -95,6 +98,16 @@ def test_crlf_and_a_cr_at_the_end_are_not_stray(data: bytes) -> None:
 def test_a_line_feed_is_seen_with_the_byte_before_the_place_where_the_search_begins() -> None:
     assert not grammar.STRAY_CONTROL.search(b"a\r\n", 2)
     assert grammar.STRAY_CONTROL.search(b"ab\n", 2)
+
+
+def test_what_is_stray_is_found_where_it_is_whatever_is_around_it() -> None:
+    plainly = re.compile(rb"\x00|\r(?!\n|\Z)|(?<!\r)\n")
+    for size in range(6):
+        for octets in itertools.product(b"\x00\r\na", repeat=size):
+            data = bytes(octets)
+            for at in range(size + 1):
+                found, there = grammar.STRAY_CONTROL.search(data, at), plainly.search(data, at)
+                assert (found and found.span()) == (there and there.span()), (data, at)
 
 
 @pytest.mark.parametrize("length", [b"0", b"10", b"9" * 18])

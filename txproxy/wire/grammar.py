@@ -57,7 +57,8 @@ ANY_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 ANY_END_OF_LINE: Final = re.compile(rb"\r?\n")
 # Where there are none, it is the line that ends a trailer section.
 ANY_END_OF_TRAILERS: Final = re.compile(rb"(?:\A|\n)\r?\n")
-STRAY_CONTROL: Final = re.compile(rb"\x00|\r(?!\n|\Z)|(?<!\r)\n")
+# Begins with what all that it finds begins with, so that it goes past all else several times as fast.
+STRAY_CONTROL: Final = re.compile(rb"[\x00\r\n](?:(?<=\x00)|(?<=\r)(?!\n|\Z)|(?<=\n)(?<!\r\n))")
 
 # RFC 9110 8.6: 1*DIGIT; more than 18 digits is no length that anybody means. It goes on without needless zeros.
 CONTENT_LENGTH: Final = re.compile(rb"[1-9][0-9]{0,17}|0")

@@ -126,7 +126,9 @@ class ServerCodec(Codec):
 
     def _new_head(self, buffer: bytes) -> RequestHead | None:
         """The head at the beginning of ``buffer``, whatever was before; None if it is not complete."""
-        match = grammar.REQUEST_PLAIN.match(buffer)
+        # Without its end it is none, of whatever pattern.
+        ended = b"\r\n\r\n" in buffer
+        match = grammar.REQUEST_PLAIN.match(buffer) if ended else None
         if match is not None:
             method, target, minor, block = match.groups()
             headers = Headers.parsed(block.split(b"\r\n")[1:])
@@ -146,7 +148,7 @@ class ServerCodec(Codec):
             self._line_skipped = True
             self._buffer = buffer = buffer[2:]
             self._checked = 0
-        match = grammar.REQUEST_FULL.match(buffer)
+        match = grammar.REQUEST_FULL.match(buffer) if ended else None
         if match is None:
             self._check_incomplete(buffer)
             return None
