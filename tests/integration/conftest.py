@@ -51,12 +51,16 @@ def answers(port):
     return False
 
 
+_FORK_SERVER = pytest.StashKey[ForkServer]()
+
+
 @pytest.fixture(scope="session")
-def fork_server():
-    """Where Python programs are forked from."""
-    server = ForkServer()
-    yield server
-    server.close()
+def fork_server(pytestconfig):
+    """Where Python programs are forked from: one for all folders that have this fixture."""
+    if _FORK_SERVER not in pytestconfig.stash:
+        pytestconfig.stash[_FORK_SERVER] = server = ForkServer()
+        pytestconfig.add_cleanup(server.close)
+    return pytestconfig.stash[_FORK_SERVER]
 
 
 def descendants(pid):
