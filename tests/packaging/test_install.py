@@ -36,7 +36,8 @@ def _run(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
-        env=environment,
+        # All of Twisted, twice, for a few modules of it.
+        env={**environment, "PIP_COMPILE": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,12 +75,17 @@ def installed(tmp_path: Path, elsewhere: Path) -> Callable[..., Path]:
     """Installs what pip is told to in an environment of its own; gives the folder of commands there."""
 
     def install(*what: str | Path) -> Path:
-        _run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=elsewhere)
+        _run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", cwd=elsewhere)
         binaries = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
-        _run(binaries / "python", "-m", "pip", "install", *what, cwd=elsewhere)
+        _pip(binaries, "install", *what, cwd=elsewhere)
         return binaries
 
     return install
+
+
+def _pip(binaries: Path, *words: str | Path, cwd: Path) -> None:
+    """A pip of another environment's: to install one takes as long as all that it installs."""
+    _run(sys.executable, "-m", "pip", "--python", binaries / "python", *words, cwd=cwd)
 
 
 def _names_the_modes(binaries: Path, elsewhere: Path) -> None:
@@ -91,7 +97,7 @@ def _names_the_modes(binaries: Path, elsewhere: Path) -> None:
 
 
 def _goes_alone(binaries: Path, elsewhere: Path) -> None:
-    _run(binaries / "python", "-m", "pip", "uninstall", "--yes", "txproxy", cwd=elsewhere)
+    _pip(binaries, "uninstall", "--yes", "txproxy", cwd=elsewhere)
     gone = "import importlib.util; assert importlib.util.find_spec('txproxy') is None"
     _run(binaries / "python", "-c", gone, cwd=elsewhere)
     # Twisted, and the plugins of its own that share a folder with ours, are still there.
