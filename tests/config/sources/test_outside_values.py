@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.config.everything import write_everything
-from tests.config.toml.documents import DOCUMENTS, toml, with_value
+from tests.config.toml.documents import DOCUMENTS, around, toml, with_value
 from txproxy.config.findings import Findings
 from txproxy.config.sources.outside_values import Expansion, Outside, escaped, is_template
 from txproxy.config.sources.toml_text import tables_of
@@ -216,7 +216,7 @@ def test_no_value_is_told(kind, tmp_path, monkeypatch):
     except ConfigError:
         pass
     for key in findings.asked:
-        document = with_value(DOCUMENTS[kind], key, "${SECRET}")
+        document = with_value(around(DOCUMENTS[kind], key), key, "${SECRET}")
         try:
             config = parse(document, "proxy.toml", environ={"SECRET": secret})
         except ConfigError as fault:
