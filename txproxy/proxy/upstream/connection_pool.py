@@ -62,9 +62,9 @@ class Connections(Generic[Kept]):
         free = self._free.get(key)
         if not free:
             return None
-        connection = next(reversed(free))
-        if connection.capacity < 2:
-            del free[connection]
+        connection, _ = free.popitem()
+        if connection.capacity > 1:
+            free[connection] = None
         if self._idle:
             self._idle.pop(connection, None)
         return connection
