@@ -44,6 +44,9 @@ class Counting(CachingProxy):
         """Whether a request is answered without an exchange."""
         before = self.exchanges
         client.send(request)
+        # Where chance has a say it may be the first one for whom it says this.
+        for origin, _ in self.questions():
+            origin.send(self.response(**FRESH))
         assert client.take().startswith(b"HTTP/1.1 200 OK\r\n")
         return self.exchanges == before
 
