@@ -323,22 +323,72 @@ def test_who_closes_after_all_that_it_was_asked_is_not_asked_more():
     world.close()
 
 
-def test_a_request_that_has_not_gone_out_goes_elsewhere_alone(proxy2):
+def gather(peer):
+    """Have what begins with a request gathered within a turn, as over sockets; gives what ends the turn."""
+    asked = []
+    peer.connection._protocol.output._ask = lambda asking, data: asked.append(asking)
+
+    def end():
+        for asking in asked:
+            asking.ask(b"", set())
+        asked.clear()
+
+    return end
+
+
+@pytest.mark.parametrize("said", [frames.window_update(0, 0), frames.goaway(1, NO_ERROR), frames.goaway(0, NO_ERROR)])
+def test_a_request_that_has_not_gone_out_goes_elsewhere_alone(proxy2, said):
     ask(proxy2)
     peer = Http2Peer(proxy2.upstream)
     peer.answer(1)
-    # What begins with a request is gathered within a turn, as over sockets.
-    asked = []
-    peer.connection._protocol.output._ask = lambda asking, data: asked.append(asking)
+    end = gather(peer)
     client = ask(proxy2, POST_NOTHING)
-    peer.connection.send(frames.window_update(0, 0))
-    for asking in asked:
-        asking.ask(b"", set())
+    peer.connection.send(said)
+    end()
     assert list(peer.look().heads) == [1] and peer.others[-1][0] == "GOAWAY" and not peer.resets
     other = Http2Peer(proxy2.upstream)
     assert list(other.heads) == [1]
     other.answer(1)
     assert status(client.received) == 200
+
+
+def test_nothing_goes_out_where_all_is_over_before_that(make2, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "txproxy.proxy.upstream.http2.upstream_output.ask_function",
+        lambda transport, turn: lambda asking, data: asked.append(asking),
+    )
+    proxy = make2(Limits(keep_per_address=0))
+    ask(proxy).drop()
+    for asking in asked:
+        asking.ask(b"", set())
+    assert asked and not proxy.upstream.take() and proxy.upstream.disconnecting
+
+
+def test_what_says_just_now_that_it_is_full_is_asked_no_more(proxy2, monkeypatch):
+    ask(proxy2)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    end = gather(peer)
+    clients = ask(proxy2, count=2)
+    connection = peer.connection
+    # It lies there when a body is about to go out, which could not be sent again.
+    monkeypatch.setattr("txproxy.proxy.upstream.http2.upstream_output.UpstreamOutput.is_spoken_to", lambda _: True)
+    waits = [frames.settings([TWO_STREAMS])]
+    monkeypatch.setattr(
+        "txproxy.proxy.upstream.http2.http2_upstream.read_waiting",
+        lambda transport: transport is connection and waits and connection.send(waits.pop()),
+    )
+    clients.append(ask(proxy2, POST))
+    end()
+    assert list(peer.look().heads) == [1, 3, 5]
+    other = Http2Peer(proxy2.upstream)
+    assert len(connections(proxy2)) == 2 and list(other.heads) == [1]
+    peer.answer(3)
+    peer.answer(5)
+    other.answer(1)
+    assert [status(client.received) for client in clients] == [200, 200, 200]
+    assert connection._protocol.capacity == 2
 
 
 def test_floods_of_frames_that_ask_for_nothing_end_the_connection(proxy2):

@@ -182,12 +182,14 @@ class Http2Upstream:
         self.output.want()
 
     def has_gone(self) -> bool:
-        """Whether the upstream has closed the connection just now, or has said that it will, which is read before."""
+        """Whether the upstream has closed the connection just now, or has said that it will, which is read before; or
+        that it takes fewer streams than there are places by now.
+        """
         if self.state is _OPEN and self.output.is_spoken_to():
             read_waiting(self.transport)
             if self.state is _OPEN and has_ended(self.transport):
                 self._abort(None)
-        return self.state is not _OPEN
+        return self.state is not _OPEN or self.session.active + self._opened > self._most
 
     # -- streams
 
@@ -373,6 +375,9 @@ class Http2Upstream:
         """Let go of the connection, as far as nobody else is on it."""
         if self.state is not _CLOSED and self._is_idle:
             self._close_to_others()
+            if self.session.last_made > self.output.last:
+                # What has not gone out was asked elsewhere just now, or nobody waits for it any more.
+                self.session.take_output()
             self.session.go_away()
             self._say_last()
 
@@ -385,7 +390,7 @@ class Http2Upstream:
     def _say_last(self) -> None:
         transport = self.transport
         transport.unregisterProducer()
-        self.output.end(said=self._reused)
+        self.output.end(said=self._reused and self.output.last > 0)
         # A peer that does not close in its turn is dropped at the deadline.
         self._deadline = self.services.linger_limit.ahead
         transport.loseConnection()
