@@ -483,6 +483,23 @@ def test_what_plans_stand_for_is_logged_and_counted_as_by_the_slow_twins(tmp_pat
     assert 800 < sum(b"Cookie" in request for request in asked) < 1600
 
 
+@pytest.mark.parametrize("counted", [True, False])
+def test_heads_that_come_again_have_their_own_id_whatever_came_by_the_same_template(tmp_path, counted):
+    worlds = [Told(one, tmp_path / str(one), counted) for one in (True, False)]
+    for number in range(120):
+        # Each of them comes often enough that a plan stands for it.
+        request = ALIKE % (b"GET /same", 1, b"curl", b"Cookie: s=1\r\nX-Request-Id: q%d\r\n" % (number // 12))
+        for world in worlds:
+            world.ask(CLIENTS[0], request, ANSWER % (b"200 OK", b""), 0.0)
+            for log in world.logs:
+                log.make()
+    said = [
+        [re.findall(rb'"request_id":"q(\d+)"', one) for one in world.said() if isinstance(one, bytes)]
+        for world in worlds
+    ]
+    assert said == [[[b"%d" % (number // 12) for number in range(120)]] * 2] * 2
+
+
 def test_what_a_log_counts_is_counted_when_it_is_asked_for_and_in_bounds(tmp_path):
     log, counts = AccessLog(str(tmp_path / "log"), "json"), RequestCounts()
     counted = log.counted(counts)

@@ -90,7 +90,8 @@ class BriefLines:
                 return None
             if standing is not None and request.scheme is None:
                 standing.lines[self] = alike
-                if standing.known is None:
+                # Who goes by it alone has the ID as well, which another head of the same template has another of.
+                if standing.known is None and (not alike.identifies or alike.headers is request.headers):
                     standing.known = alike
             plan = over.plan
             attempt: Any = plan.attempt if plan is not None else over.attempt
