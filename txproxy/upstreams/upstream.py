@@ -74,14 +74,11 @@ class Upstream:
         resolve: bool = False,
         drain: bool = False,
     ) -> None:
-        self.name = name or str(address)
-        self.stands_for = self.name
-        self.address = address
-        self.authority = authority
+        self.name = self.stands_for = name or str(address)
+        self.address, self.authority = address, authority
         self.weight = checked_weight(weight)
-        self.backup = backup
+        self.backup, self.resolve = backup, resolve
         self.max = self.allowed = max
-        self.resolve = resolve
         self.active = self.served = 0
         # so many that count for its ejection, and how often it was ejected
         self.failures = self.ejections = 0
@@ -254,15 +251,22 @@ class Upstream:
         if self.pool is not None and self.pool.on_strike is not None:
             self.pool.on_strike(self, cause)
 
-    def fail(self, cause: str) -> bool:
-        """It has failed often enough, and stays; says whether that is new."""
+    def fail(self, cause: str, since: float | None = None) -> bool:
+        """It has failed often enough, and stays, from now on or ``since`` then; says whether that is new."""
         new = not self._failing
-        self._failing, self._failing_since = cause, self._now() if new else self._failing_since
+        if new:
+            self._failing_since = self._now() if since is None else since
+        self._failing, self._strikes = cause, max(1, self._strikes)
         return new
+
+    @property
+    def failing(self) -> tuple[str, float] | None:
+        """The cause of that, and since when; None if it is not so."""
+        return (self._failing, self._failing_since) if self._failing else None
 
     def _works(self) -> None:
         if self._failing:
-            self._failing, self._healthy_since = "", self._now()
+            self._failing, self._strikes, self._healthy_since = "", 0, self._now()
 
     def open(self, now: float, cause: str, seconds: float | None = None) -> float:
         """Open the breaker, for so many seconds if another process has found that out; gives until when."""
@@ -273,12 +277,10 @@ class Upstream:
             self._in_a_row = 0
         if self.breaker is _CLOSED:
             self._ejected_since = now
-        self._opened_at = now
-        self.breaker = Breaker.OPEN
-        self._failing = ""
+        self.breaker, self._opened_at = Breaker.OPEN, now
         self._in_a_row += 1
         self.ejections += 1
-        self._strikes = 0
+        self._strikes, self._failing = 0, ""
         self._ejected_cause = cause
         self._ejected_until = now + (ejection.seconds(self._in_a_row) if seconds is None else seconds)
         return self._ejected_until
@@ -302,8 +304,7 @@ class Upstream:
         state = State.HEALTHY if ok else State.UNHEALTHY
         if state is self._checked:
             return
-        self._checked = state
-        self._checked_cause = cause
+        self._checked, self._checked_cause = state, cause
         if self.pool is not None:
             self._checked_since = self.pool.seconds()
             if ok:
@@ -316,6 +317,7 @@ class Upstream:
         """
         if self._failing and since >= self._failing_since:
             self._works()
+            self._tell("")  # One process checks for all.
         if self.breaker is _CLOSED or since < self._opened_at:
             return False
         self._close()
@@ -325,9 +327,7 @@ class Upstream:
         """An administrator's word: HEALTHY (enabled), DRAINING (until a time, then DISABLED) or DISABLED."""
         if state is State.HEALTHY and self._order is State.HEALTHY:
             return
-        self._order = state
-        self._order_cause = cause
-        self._order_since = now
+        self._order, self._order_cause, self._order_since = state, cause, now
         self._drained_at = until if state is State.DRAINING else NEVER
         if state is State.HEALTHY:
             self._healthy_since = self._warm_from = now

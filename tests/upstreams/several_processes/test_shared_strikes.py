@@ -179,3 +179,34 @@ def test_who_fails_and_stays_does_so_at_all_of_them_until_it_works_at_one(togeth
     all_of_it.processes[2].answers()
     all_of_it.tell()
     assert states() == {State.HEALTHY}
+
+
+def test_who_comes_later_knows_who_fails_and_stays(together):
+    all_of_it = together(ejection=Ejection(share=0.0))
+    all_of_it.processes[1].fails(5)
+    all_of_it.tell()
+    since = all_of_it.processes[0].upstream.since
+    all_of_it.cluster.go_on(3.0, 0.1)
+    for number in (8, 9):
+        settings = PoolSettings(ejection=Ejection(share=0.0) if number == 8 else None)
+        all_of_it.processes.append(Process(all_of_it.cluster, number, settings))
+    all_of_it.tell()
+    late, lenient = (process.upstream for process in all_of_it.processes[4:])
+    assert (late.state, late.cause, late.since) == (State.FAILING, "gone", pytest.approx(since, abs=0.1))
+    assert lenient.state is State.HEALTHY, "it is one of no pool that ejects"
+    all_of_it.processes[4].answers()
+    all_of_it.tell()
+    assert {process.upstream.state for process in all_of_it.processes} == {State.HEALTHY}
+
+
+def test_checks_of_one_process_end_at_all_of_them_that_it_fails(together):
+    all_of_it = together(ejection=Ejection(share=0.0))
+    all_of_it.processes[1].fails(5)
+    all_of_it.tell()
+    checking = all_of_it.processes[0]
+    checking.upstream.passed(checking.upstream.since)
+    all_of_it.tell()
+    assert {process.upstream.state for process in all_of_it.processes} == {State.HEALTHY}
+    all_of_it.processes[2].fails(4)
+    all_of_it.tell()
+    assert {process.upstream.state for process in all_of_it.processes} == {State.HEALTHY}

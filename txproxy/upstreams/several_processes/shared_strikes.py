@@ -7,6 +7,7 @@ from typing import Any
 
 from txproxy.frozen_values import frozen
 from txproxy.interfaces.processes.sharing import News
+from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.pool import Pool
 from txproxy.upstreams.upstream import Upstream
 
@@ -56,11 +57,26 @@ class SharedStrikes:
                 upstream.struck_elsewhere(row.count, row.cause, row.anew)
 
     def whole(self, leads: bool, now: float) -> Any:
-        """See :class:`txproxy.interfaces.processes.sharing.Shared`. A row that has begun is not much to know."""
-        return None
+        """See :class:`txproxy.interfaces.processes.sharing.Shared`. A row that has begun is not much to know; who fails
+        and stays is, with why, and for how long.
+        """
+        if not leads:
+            return None
+        found = {}
+        for upstream in self._pool.upstreams:
+            if (failing := upstream.failing) is not None:
+                cause, since = failing
+                found[upstream.name] = cause, self._pool.seconds() - since
+        return found or None
 
     def heard_whole(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
+        if self._pool.settings.ejection is None:
+            return
+        for upstream in self._pool.upstreams:
+            if upstream.name in content and upstream.failing is None and upstream.breaker is Breaker.CLOSED:
+                cause, seconds = content[upstream.name]
+                upstream.fail(cause, self._pool.seconds() - seconds)
 
     def gone(self, peer: int) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`. What has failed there has failed."""
