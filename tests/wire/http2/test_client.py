@@ -319,6 +319,22 @@ def test_most_responses_are_read_as_a_whole(block: bytes, ordinary: int) -> None
     assert 0 < session.count <= ordinary and not session.streams
 
 
+def test_responses_are_read_as_a_whole_wherever_they_are_cut() -> None:
+    session = Counting()
+    session.receive(frames.settings([]))
+    data = b""
+    for number in range(1, 600, 2):
+        asked(session)
+        data += frame(1, 4, number, b"\x88\x0f\x12\x04same") + frame(0, 1, number, b"x")
+    for at in range(0, len(data), 100):
+        piece = data[at : at + 100]
+        rest = session.reader.rest_of_body(piece)
+        for part in (piece[:rest], piece[rest:]):
+            settled(session, session.receive(part))
+    # A head that is cut off from its body is read on its own.
+    assert session.count < 60 and not session.streams and not session.active
+
+
 def test_requests_with_the_same_fields_are_written_as_each_of_them_alone() -> None:
     shared = Headers([(b"Host", b"a"), (b"X", b"1")])
     session, chosen = begun(streams=1000), random.Random(1)

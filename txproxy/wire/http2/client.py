@@ -187,7 +187,10 @@ class ClientSession(Session):
         if self.answered:
             self.answered = []
         if not self.reader.clear:
-            return super().receive(data)
+            joined = self.reader.joined(data) if self.fault is None else None
+            if joined is None:
+                return super().receive(data)
+            data = joined
         at = self._read_whole(data)
         if at < len(data):
             return super().receive(data[at:])

@@ -19,6 +19,9 @@ PRIORITY_SIZE: Final = 5
 HEAD_SHARE: Final = 16
 # So much more is read of what is no head: a reset, for one, of the last one that was.
 _SPARE: Final = 16
+# To read so much of a body apart costs little.
+_LITTLE: Final = 1024
+_HEADERS: Final = bytes((frames.HEADERS,))
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
 
 
@@ -119,6 +122,31 @@ class FrameReader:
         self._buffer = buffer[at:]
         self.more = share <= 0 and at < size
         self.clear = at == size and self._block is None and self._greeted
+
+    def joined(self, data: bytes) -> bytes | None:
+        """These ``data`` after what has come of the frame before, which is in them from now on: ``clear`` is true. None
+        if anything else has begun.
+        """
+        if self._block is not None or self.more or not self._greeted:
+            return None
+        data, self._buffer = self._buffer + data, b""
+        self.clear = True
+        return data
+
+    def rest_of_body(self, data: bytes) -> int:
+        """How much of ``data`` is the rest of a frame of a body, of which some, or but the head, has come before, where
+        that is little, and a head comes after it: who reads it apart has the others begin where they are read as a
+        whole. Else 0.
+        """
+        begun = self._buffer
+        size = len(begun)
+        header = (begun + data[: frames.HEADER_SIZE])[: frames.HEADER_SIZE]
+        if len(header) < frames.HEADER_SIZE or header[3] != frames.DATA or self._block is not None:
+            return 0
+        rest = frames.HEADER_SIZE + int.from_bytes(header[:3], "big") - size
+        if not 0 < rest <= _LITTLE or data[rest + 3 : rest + 4] != _HEADERS:
+            return 0
+        return rest
 
     def keep(self, data: bytes) -> int:
         """Have these ``data`` wait until more is read; how many bytes there are that wait."""

@@ -179,7 +179,10 @@ class ServerSession(Session):
         """See :class:`txproxy.wire.http2.session.Session`. Requests that are whole, and like some before, which most
         are, are read here: the same as is done for all others, in a third of the steps.
         """
-        reader, size = self.reader, len(data)
+        reader = self.reader
+        if not reader.clear and self.fault is None:
+            data = reader.joined(data) or data
+        size = len(data)
         most = size - HEADER_SIZE
         room = self._most_active - self.active
         if most < 0 or room <= 0 or not reader.clear or self._priorities:

@@ -60,10 +60,8 @@ class Http2Upstream:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         # how many streams there may be, and how many more now: as long as it has not said, as one there took before
         self._most = self.capacity = services.shared_dials.streams_of(address.key)
-        # how many places were taken on which nothing has begun yet
-        self._opened = 0
-        # whether a stream has ended here
-        self._reused = False
+        # how many places were taken on which nothing has begun yet, and whether a stream has ended here
+        self._opened, self._reused = 0, False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
         # who finds it, and whether it is to be found there
@@ -102,6 +100,11 @@ class Http2Upstream:
         if self.state is _CLOSED:
             return
         session = self.session
+        rest = session.reader.rest_of_body(data)
+        if rest:  # what comes after it may be read as a whole
+            self.dataReceived(data[:rest])
+            self.dataReceived(data[rest:])
+            return
         ahead = self._liveness.heard()
         if session.active:
             if ahead > self._deadline:
@@ -218,9 +221,7 @@ class Http2Upstream:
         return one
 
     def start(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
-        """See :class:`txproxy.interfaces.streams.UpstreamConnection`. Where others have streams, and room is left,
-        that is the same as to open one and to begin it, in fewer steps.
-        """
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`. Among others it takes fewer steps."""
         session = self.session
         if session.streams and self.capacity > 1 and seconds is None:
             one = StartedStream()
@@ -388,12 +389,11 @@ class Http2Upstream:
         self._hide()
 
     def _say_last(self) -> None:
-        transport = self.transport
-        transport.unregisterProducer()
+        self.transport.unregisterProducer()
         self.output.end(said=self._reused and self.output.last > 0)
         # A peer that does not close in its turn is dropped at the deadline.
         self._deadline = self.services.linger_limit.ahead
-        transport.loseConnection()
+        self.transport.loseConnection()
 
     def _abort(self, detail: str | None) -> None:
         """The connection is of no use any more."""
