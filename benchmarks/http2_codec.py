@@ -29,6 +29,7 @@ from hpack import Encoder
 from benchmarks.scenarios import BROWSER_FIELDS
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.message import RequestHead, ResponseHead
 
@@ -76,7 +77,9 @@ class Ours:
         count = 0
         for data in reads:
             for stream, what in session.receive(data):
-                if stream is not None and type(what) is RequestHead:
+                if type(what) is KnownRequest:
+                    what = what.made or what.shared_head()
+                if stream is not None and isinstance(what, RequestHead):
                     session.send_whole(stream, response, BODY)
                     session.leave(stream)
                     count += 1
