@@ -97,7 +97,7 @@ class Nonces:
         self._used: OrderedDict[str, _Used] = OrderedDict()
         # Nonces from before this are gone, since there was no room to remember all that were used.
         self._oldest = float("-inf")
-        self.on_used: Callable[[str, Counts], None] | None = None
+        self.on_used: Callable[[str, Counts], object] | None = None
 
     def new(self) -> str:
         """A fresh nonce."""

@@ -71,6 +71,46 @@ def test_what_was_heard_is_told_nobody(cluster, processes):
     assert len(cluster.messages) == told
 
 
+def covers_all(process):
+    """Whether it has purged all there is."""
+    return process.cache.marks._all[0] > 0
+
+
+def test_who_has_missed_some_of_it_forgets_all(cluster, processes):
+    first, _, third = processes
+    first.cache.purge(Kind.URL, URL)
+    cluster.go_on(0.06)
+    cluster.deaf.add(2)
+    first.cache.purge(Kind.TAG, b"news")
+    cluster.go_on(0.06)
+    cluster.deaf.clear()
+    assert [len(one.cache.marks) for one in processes] == [2, 2, 1]
+    # It reads again, and has something to say.
+    third.cache.invalidate(KEY)
+    cluster.go_on(0.12)
+    assert [covers_all(one) for one in processes] == [False, False, True]
+    first.cache.purge(Kind.TAG, b"sports")
+    cluster.go_on(0.06)
+    assert [covers_all(one) for one in processes] == [False, False, True]
+
+
+def test_who_is_asked_again_for_all_of_it_has_nobody_forget_more(cluster, processes):
+    processes[0].cache.purge(Kind.URL, URL)
+    cluster.go_on(0.06)
+    cluster.hub.heard(1, "again", None)
+    cluster.go_on(0.06)
+    assert not any(map(covers_all, processes))
+
+
+def test_more_than_can_be_told_has_others_forget_all(cluster, processes, monkeypatch):
+    monkeypatch.setattr("txproxy.interfaces.processes.sharing._MOST_WAITING", 8)
+    monkeypatch.setattr("txproxy.interfaces.processes.sharing.MOST_TOLD", 4)
+    for number in range(9):
+        processes[0].cache.invalidate(b"%032d" % number)
+    cluster.go_on(0.3)
+    assert [covers_all(one) for one in processes] == [False, True, True]
+
+
 def test_nothing_is_told_where_there_are_no_others():
     cache = SharedCache(MemoryStore(100_000))
     purges = SharedPurges(cache)
@@ -91,6 +131,7 @@ def test_a_directory_that_all_have_tells_of_it_itself(tmp_path):
     cache.purge(Kind.URL, URL)
     assert purges.news() == (None, False)
     before = len(cache.marks)
-    purges.heard(1, {(Kind.TAG, b"news", False): None}, 0.0)
+    purges.heard(1, (1, {(Kind.TAG, b"news", False): None}), 0.0)
+    purges.heard_whole(2, 7, 0.0)
     assert len(cache.marks) == before
     cache.close()

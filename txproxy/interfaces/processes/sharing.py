@@ -76,17 +76,19 @@ class News(Generic[K, V]):
         """What is new of ``key``."""
         return self._new.get(key, default)
 
-    def put(self, key: K, value: V) -> None:
-        """It is told of ``key``, and what was to be told before is not."""
+    def put(self, key: K, value: V) -> bool:
+        """It is told of ``key``, and what was to be told before is not; False if others are not told of for that."""
         if self._wake is None:
-            return
-        new = self._new
+            return True
+        new, all_told = self._new, True
         if not new:
             self._wake()
         elif len(new) >= _MOST_WAITING and key not in new:
             # Nobody shall wait for what nobody has heard of for long: those that came last are told first.
             new = self._new = dict(islice(new.items(), len(new) - MOST_TOLD, None))
+            all_told = False
         new[key] = value
+        return all_told
 
     def drop(self, key: K) -> None:
         """Nothing is to be told of ``key`` after all."""
