@@ -66,6 +66,19 @@ def test_a_call_of_grpc_is_told_in_grpc(fault, code):
     assert b"Proxy-Status: me; error=" + fault.error.encode() in lines
 
 
+def test_lines_of_a_refusal_may_be_a_list():
+    @implementer(IMode)
+    class Refusing:
+        def plan(self, request, context):
+            return Refusal(429, lines=[b"Retry-After: 3"])
+
+    proxy = ProxyInMemory(lambda reactor: ProxyFactory(Refusing(), reactor=reactor))
+    client = proxy.connect()
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert client.received.startswith(b"HTTP/1.1 429 ") and b"\r\nRetry-After: 3\r\n" in client.received
+    proxy.close()
+
+
 def test_what_asks_a_caller_for_a_login_says_how():
     refusal = Refusal(401, lines=(b"WWW-Authenticate: Basic",))
     head, _ = reply(refusal, b"me", True, b"D", grpc=True)

@@ -8,6 +8,7 @@ from tests.net.sockets import SocketPeer, World
 from tests.proxy.exchanges.test_exchange import GET, POST, status
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Limits
+from txproxy.proxy.upstream.http2.http2_upstream import _LAST
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM
 
@@ -78,6 +79,16 @@ def test_there_is_another_before_there_are_no_numbers_left(proxy2):
     peer.answer(last + 4)
     proxy2.clock.advance(0)
     assert connections(proxy2)[0].closed
+
+
+def test_there_are_numbers_left_for_all_that_may_begin_at_once(make2):
+    proxy = make2(Limits(upstream_concurrent_streams=10_000))
+    ask(proxy)
+    peer = Http2Peer(proxy.upstream, (frames.MAX_CONCURRENT_STREAMS, 10_000))
+    proxy.upstream._protocol.session.last_made = _LAST
+    peer.answer(1)
+    ask(proxy, count=600)
+    assert max(peer.look().heads) == _LAST + 1200 <= frames.LAST_STREAM - 2 * 9400
 
 
 def test_how_many_streams_there_are_and_how_much_comes_is_bounded_here(make2):

@@ -129,7 +129,8 @@ def replied(
     date = services.http_date()
     if grpc or isinstance(given, Answer) or given.page is not None:
         return reply(given, services.name, html, date, services.pages, grpc)
-    replies, alike = services.replies, (given.status, given.error, given.sentence, given.lines, html)
+    # Who has made it may have given a list.
+    replies, alike = services.replies, (given.status, given.error, given.sentence, tuple(given.lines), html)
     known = replies.get(alike)
     if known is None:
         if len(replies) >= _MOST_REPLIES:

@@ -27,8 +27,9 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.message import RequestHead
 
-# After so many streams another connection is made, long before there are no numbers left.
-_LAST: Final = frames.LAST_STREAM - 1000
+# After so many streams another connection is made, before there are no numbers left. As many as there may be at once
+# (10000, by a configuration) may begin before one has ended, and each takes two.
+_LAST: Final = frames.LAST_STREAM - 2 * 10_000
 _PING: Final = b"txproxy?"
 _new: Final = object.__new__
 # A look-up in an Enum class costs on each event.
