@@ -500,6 +500,29 @@ def test_heads_that_come_again_have_their_own_id_whatever_came_by_the_same_templ
     assert said == [[[b"%d" % (number // 12) for number in range(120)]] * 2] * 2
 
 
+def test_what_was_logged_before_it_was_counted_is_counted_from_then_on(tmp_path):
+    world = Told(True, tmp_path / "logs", counted=False)
+    # What was found out of the first client is then no longer among what is remembered.
+    for made in (log.lines_by._routed for log in world.logs):
+        made._most = 4
+    services, log = world.proxy.factory.services, world.logs[0]
+
+    def ask(client, method, times):
+        for _ in range(times):
+            world.ask(client, ALIKE % (method + b" /same", 1, b"curl", b""), ANSWER % (b"200 OK", b""), 0.0)
+            for log in world.logs:
+                log.make()
+
+    ask(CLIENTS[0], b"GET", 40)
+    for number in range(6):
+        ask(CLIENTS[1], b"M%d" % number, 3)
+    counts = RequestCounts()
+    services._momentary = (log.counted(counts).exchange, *services._momentary[1:])
+    ask(CLIENTS[0], b"GET", 40)
+    assert sum(row.count for row in counts.rows.values()) == 40
+    list(world.said())
+
+
 def test_what_a_log_counts_is_counted_when_it_is_asked_for_and_in_bounds(tmp_path):
     log, counts = AccessLog(str(tmp_path / "log"), "json"), RequestCounts()
     counted = log.counted(counts)

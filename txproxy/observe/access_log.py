@@ -204,6 +204,9 @@ class CountedLog:
                     sizes.append(sent)
                     if len(sizes) >= MOST_TOLD:
                         row.settle()
+                elif self.counts is not None:
+                    # It was found out before these were counted.
+                    self._count(over)
                 ended.append((head, middle, known.end, seconds, seconds, time(), row))
                 # In this order: another thread may take them meanwhile.
                 waiting = len(ended)
