@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
 
 
 class ClientStream(Protocol):
@@ -143,6 +143,9 @@ class UpstreamStream(RawConnection, Protocol):
 
     def send_end(self, trailers: Headers) -> None:
         """The request is complete."""
+
+    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
+        """What was sent of the request's body, if nothing of that has gone out nor will: it is over here."""
 
     def flush(self) -> None:
         """Write what was gathered."""

@@ -247,6 +247,8 @@ class Attempts(RequestSide):
             self.leave(fault, self.upstream_status)
             self.fail(fault)
             return
+        if self.phase is SENT and self.body is not None:
+            self.body.have_back(upstream)
         failed = judge(self, upstream, fault)
         if failed.repeatable:
             # What this one has agreed to, another has not.
@@ -268,7 +270,11 @@ class Attempts(RequestSide):
 
     def _go_again(self, attempt: Attempt, unseen: bool) -> None:
         """At the same upstream, by another connection."""
-        kept = self.services.connections.lease(attempt.address.key) if unseen else None
+        kept = None
+        if unseen and self.body is not None:
+            kept = self.services.lease_quiet(attempt.address.key)
+        elif unseen:
+            kept = self.services.connections.lease(attempt.address.key)
         if kept is not None and attempt.head is not None:
             self._send(kept, attempt.head)
         else:

@@ -12,6 +12,7 @@ there is room, but has to leave as soon as somebody else waits for the place.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from txproxy.interfaces.plan import Postponed
@@ -35,7 +36,7 @@ class EarlyBody:
 
     def __init__(self, postponed: Postponed) -> None:
         self.postponed = postponed
-        self.pieces: list[bytes] = []
+        self.pieces: deque[bytes] = deque()
         self.trailers = _NO_FIELDS
         self.until = NEVER
         self.late = False

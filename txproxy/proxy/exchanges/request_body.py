@@ -4,6 +4,7 @@ bounded, and sent.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Final
 
 from twisted.python.failure import Failure
@@ -17,7 +18,7 @@ from txproxy.proxy.exchanges.phases import ANSWERED, GATHERING
 from txproxy.proxy.exchanges.responses.filters import Refused, RequestBodyFilters
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_request
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead
 
 _NO_FIELDS: Final = Headers()
 _CONTINUE: Final = ResponseHead(100, Headers(), reason=b"Continue")
@@ -30,13 +31,17 @@ class RequestBody:
     while a decision waits, or waited, for its first part.
     """
 
-    __slots__ = ("early", "seen", "_exchange", "_filters")
+    __slots__ = ("early", "seen", "_exchange", "_filters", "_ready", "_trailers")
 
     def __init__(self, exchange: Any) -> None:
         self.early: EarlyBody | None = None
         self.seen = False
         self._exchange = exchange
         self._filters: RequestBodyFilters | None = None
+        # what is to go out before all else, as it comes out of the filters
+        self._ready: deque[bytes | EndOfMessage] = deque()
+        # as the client has sent them
+        self._trailers = _NO_FIELDS
 
     def head_for(self, head: RequestHead) -> RequestHead:
         """The ``head`` to send, for the body as it comes out of the filters."""
@@ -122,26 +127,49 @@ class RequestBody:
     def begin(self, upstream: UpstreamStream) -> None:
         """The head of the request is at ``upstream``."""
         exchange, early = self._exchange, self.early
+        exchange.wants_body = not exchange.request_done
+        if self._ready and not self._send_ready(upstream):
+            return
         if early is not None:
             self._send_early(upstream, early)
-        elif not exchange.request_done:
-            exchange.wants_body = True
+        elif exchange.wants_body:
             exchange.downstream.request_wanted()
 
     def _send_early(self, upstream: UpstreamStream, early: EarlyBody) -> None:
         """What was gathered goes out first."""
         exchange = self._exchange
-        exchange.wants_body = not exchange.request_done
-        pieces, early.pieces = early.pieces, []
-        for piece in pieces:
+        while early.pieces:
             if exchange.upstream is not upstream:
                 return
-            self._pass_on(piece)
+            self._pass_on(early.pieces.popleft())
         if exchange.upstream is upstream:
             if exchange.request_done:
                 self._complete(early.trailers)
             elif exchange.wants_body:
                 exchange.downstream.request_wanted()
+
+    def _send_ready(self, upstream: UpstreamStream) -> bool:
+        """What was had back goes out again; False where nothing more is to be done here."""
+        exchange, ready = self._exchange, self._ready
+        self.seen = True
+        while ready and exchange.upstream is upstream:
+            part = ready.popleft()
+            if isinstance(part, EndOfMessage):
+                self._end(self._trailers)
+                return False
+            exchange.upstream.send_body(part)
+        return exchange.upstream is upstream
+
+    def have_back(self, upstream: UpstreamStream) -> None:
+        """Have back from ``upstream``, where all is over, what nobody else has seen of it."""
+        bound = self._exchange.bound
+        if not self.seen or (bound is not None and bound.up is not None):
+            # A valve does not give back what waits in it.
+            return
+        unsent = upstream.unsent_body()
+        if unsent is not None:
+            self._ready.extendleft(reversed(unsent))
+            self.seen = False
 
     def received(self, data: bytes) -> None:
         """Part of it."""
@@ -202,7 +230,12 @@ class RequestBody:
             if rest and up is not None:
                 up.pass_on(rest)
             elif rest:
-                exchange.upstream.send_body(rest)
+                # Whatever becomes of this attempt, both go to the same.
+                self._trailers = trailers
+                self._ready += (rest, END)
+                if exchange.upstream is not None:
+                    self._send_ready(exchange.upstream)
+                return
         if up is not None:
             up.after(lambda: self._end(trailers))
         else:
@@ -224,7 +257,11 @@ class RequestBody:
     def _end(self, trailers: Headers) -> None:
         exchange = self._exchange
         upstream = exchange.upstream
-        if upstream is not None:
+        self._trailers = trailers
+        if upstream is None:
+            # There will be another.
+            self._ready.append(END)
+        else:
             plan = exchange.plan
             if trailers.lines and plan is not None and plan.attempt.head is not None:
                 own = plan.own_fields

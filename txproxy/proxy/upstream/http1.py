@@ -270,6 +270,9 @@ class UpstreamProtocol:
         self.deadline = self.limit.ahead
         writer.flush()
 
+    def unsent_body(self) -> None:
+        """See ``begin_again``: all of the request is had back, or nothing."""
+
     def flush(self) -> None:
         """Write what was gathered."""
         self.writer.flush()

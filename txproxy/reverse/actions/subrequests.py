@@ -235,7 +235,8 @@ class _Copy(ErrandStream):
             exchange.request_body(data)
         if exchange.wants_body:
             exchange.request_flush()
-            if self._complete:
+            # The upstream may have been found gone just now.
+            if self._complete and exchange.wants_body:
                 exchange.request_end(_NO_FIELDS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
 from txproxy.instance_names import instance_names
@@ -13,10 +13,12 @@ from txproxy.wire.extended_connect import is_websocket
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead, SharedHead
 
 # RFC 9110 8.6: these have no Content-Length of their own.
 _WITHOUT_LENGTH: Final = (204, 304)
+# So much of a body is held until the end of the turn, as what is read at once.
+_MOST_HELD: Final = 65536
 _reason: Final = lru_cache(maxsize=1024)(reason_of)
 
 
@@ -47,7 +49,7 @@ class WithLength:
 @instance_names(
     "id", "state", "receive_window", "send_window", "method", "headed", "expected", "received", "unconsumed",
     "consumed", "pending", "waiting", "ending", "counted", "connection", "reused", "_limit", "exchange", "placed",
-    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full",
+    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full", "_held", "_held_size",
 )  # fmt: skip
 class Http2Stream(Stream):
     """See :class:`txproxy.interfaces.streams.UpstreamStream`: a stream of the session's as its ``connection`` has it,
@@ -68,6 +70,10 @@ class Http2Stream(Stream):
     _withheld = 0
     # whether more of the request waits for the upstream
     _full = False
+    # what the session does not have yet of a body of which nothing has gone out, and how much that is; None where there
+    # is none, or something has
+    _held: list[bytes | EndOfMessage] | None = None
+    _held_size = 0
 
     # Number and windows are the session's to give it, once it begins.
     def __init__(self, connection: Any, reused: bool) -> None:
@@ -116,6 +122,7 @@ class Http2Stream(Stream):
         elif b"upgrade" in exchange.request.headers.index and is_websocket(head):
             connection.change(self, exchange, head)
         elif head.body:
+            self._held = []
             connection.begin(self, head, ended=False)
         else:
             self.request_sent = True
@@ -130,24 +137,65 @@ class Http2Stream(Stream):
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
-        self.connection.session.send_body(self, data)
+        if self._held is not None:
+            self._hold(self._held, data)
+            self._held_size += len(data)
+            if self._held_size <= _MOST_HELD:
+                return
+            # Who brings all that he has in one turn is to wait for the window. Such a body cannot be had back.
+            self.let_go()
+        else:
+            self.connection.session.send_body(self, data)
+            self._wait_if_full()
+        if self._full:
+            # Who was to say that no more is at hand does not, as no more is wanted.
+            self.connection.flush()
+
+    def _wait_if_full(self) -> None:
         if self.waiting and not self._full:
             self._full = True
             self.deadline = self._limit.ahead
             self.exchange.pause_request()
-            # Who was to say that no more is at hand does not, as no more is wanted.
-            self.connection.flush()
+
+    def _hold(self, held: list[bytes | EndOfMessage], part: bytes | EndOfMessage) -> None:
+        if not held:
+            self.connection.output.hold(self)
+        held.append(part)
+
+    def let_go(self) -> None:
+        """What is held of the body goes out: it cannot be had back any more."""
+        held, self._held = self._held, None
+        if not held or not self.open:
+            return
+        session = self.connection.session
+        for part in held:
+            if type(part) is EndOfMessage:
+                self._end(part.trailers)
+            else:
+                session.send_body(self, cast("bytes", part))
+        self._wait_if_full()
+
+    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        held, self._held = self._held, None
+        return held
 
     def send_end(self, trailers: Headers) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        if self._held is not None:
+            self._hold(self._held, EndOfMessage(trailers))
+        else:
+            self._end(trailers)
+        self.request_sent = True
+        self.deadline = self._limit.ahead
+        self.connection.flush()
+
+    def _end(self, trailers: Headers) -> None:
         session = self.connection.session
         if trailers.lines:
             session.send_trailers(self, trailers)
         else:
             session.send_end(self)
-        self.request_sent = True
-        self.deadline = self._limit.ahead
-        self.connection.flush()
 
     def flush(self) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""

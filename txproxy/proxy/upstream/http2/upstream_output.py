@@ -24,6 +24,7 @@ class UpstreamOutput:
 
     __slots__ = (
         "descriptor", "last", "wanted", "stopped", "_session", "_transport", "_look", "_unread", "_ask", "_write",
+        "_take", "_holding",
     )  # fmt: skip
 
     def __init__(self, session: ClientSession, transport: Any, turn: TurnWrites, look: Callable[[], object]) -> None:
@@ -36,6 +37,9 @@ class UpstreamOutput:
         self._unread = unread_function(transport)
         self._ask = ask_function(transport, turn)
         self._write = write_function(transport)
+        self._take = session.take_output
+        # streams that hold back the first of a body, for it to be had back if nothing goes out
+        self._holding: list[Any] = []
 
     def want(self) -> None:
         """Have what there is go out at the end of this turn."""
@@ -58,9 +62,27 @@ class UpstreamOutput:
         if self.stopped:
             return
         self.last = session.last_made
-        data = session.take_output()
+        data = self._take()
         if data:
             self._write(self._transport, data)
+
+    def hold(self, stream: Any) -> None:
+        """Have a ``stream`` let go of what it holds of a body, once something goes out. Where none is held, that costs
+        nothing.
+        """
+        self._holding.append(stream)
+        self._take = self._take_with_bodies
+
+    def _take_with_bodies(self) -> bytes:
+        holding = self._holding
+        self._hold_none()
+        for stream in holding:
+            stream.let_go()
+        return self._session.take_output()
+
+    def _hold_none(self) -> None:
+        self._holding = []
+        self._take = self._session.take_output
 
     def is_spoken_to(self) -> bool:
         """Whether something lies there that is no answer, as nothing was asked that is not answered."""
@@ -73,6 +95,7 @@ class UpstreamOutput:
         self.stopped = True
         # It is the connection's: nobody has to wait for the collector of such circles.
         self._look = bool
+        self._hold_none()
 
     def end(self, said: bool) -> None:
         """Nothing goes out but what lies there: a last word, if there is one to be ``said``."""

@@ -1,0 +1,308 @@
+"""Bodies of requests of which nothing has gone out to an upstream that speaks HTTP/2, and which go elsewhere."""
+
+import pytest
+
+from tests.net.sockets import SocketPeer, World
+from tests.proxy.downstream.http2.http2_peer import POST as FIELDS
+from tests.proxy.downstream.http2.http2_peer import Http2Peer as Http2Client
+from tests.proxy.exchanges.filtering import Upper
+from tests.proxy.exchanges.test_exchange import GET, status
+from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
+from txproxy import Limits
+from txproxy.errors import ConnectionRefused
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import NO_ERROR, REFUSED_STREAM
+
+POST = b"POST /x HTTP/1.1\r\nHost: a\r\n"
+WHOLE = POST + b"Content-Length: 5\r\n\r\nhello"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+TRAILERS = POST + b"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 9\r\n\r\n"
+EMPTY = POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+
+
+class Kept:
+    """A proxy with a connection on which one request was answered; what begins with one waits for the turn's end."""
+
+    def __init__(self, proxy):
+        self.proxy = proxy
+        proxy.connect().send(GET)
+        self.peer = Http2Peer(proxy.upstream)
+        self.peer.answer(1)
+        self._asked = []
+        self.protocol = proxy.network.connections[0]._protocol
+        self.protocol.output._ask = lambda asking, data: self._asked.append(asking)
+
+    def end_turn(self):
+        asked, self._asked[:] = list(self._asked), []
+        for asking in asked:
+            asking.ask(b"", set())
+
+    def ask(self, data):
+        client = self.proxy.connect()
+        client.send(data)
+        return client
+
+    def has_seen_nothing(self):
+        peer = self.peer.look()
+        return list(peer.heads) == [1] and not peer.bodies
+
+
+def drop(kept):
+    kept.peer.connection.drop()
+
+
+def break_rules(kept):
+    kept.peer.connection.send(frames.window_update(0, 0))
+
+
+ENDS = pytest.mark.parametrize("end", [drop, break_rules])
+
+
+@ENDS
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS, EMPTY])
+def test_a_body_of_which_nothing_has_gone_goes_elsewhere(proxy2, end, data):
+    kept = Kept(proxy2)
+    client = kept.ask(data)
+    end(kept)
+    kept.end_turn()
+    assert kept.has_seen_nothing()
+    other = Http2Peer(proxy2.upstream)
+    assert list(other.heads) == [1] and other.bodies.get(1, b"") == (b"" if data is EMPTY else b"hello")
+    assert other.ended == {1} and (len(other.heads[1]) == 2) == (data is TRAILERS)
+    other.answer(1)
+    assert status(client.received) == 200 and len(proxy2.network.connections) == 2
+
+
+@ENDS
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS])
+def test_wherever_it_is_cut_it_arrives_once(make2, end, data):
+    for cut in range(len(POST), len(data)):
+        proxy = make2()
+        kept = Kept(proxy)
+        client = kept.ask(data[:cut])
+        end(kept)
+        kept.end_turn()
+        client.send(data[cut:])
+        kept.end_turn()
+        assert kept.has_seen_nothing(), cut
+        other = Http2Peer(proxy.upstream)
+        assert (other.bodies, other.ended) == ({1: b"hello"}, {1}), cut
+        other.answer(1)
+        assert status(client.received) == 200, cut
+
+
+@ENDS
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS])
+def test_what_has_gone_in_part_goes_nowhere_else(make2, end, data):
+    for cut in range(data.index(b"\r\n\r\n") + 8, len(data)):
+        proxy = make2()
+        kept = Kept(proxy)
+        client = kept.ask(data[:cut])
+        kept.end_turn()
+        begun = kept.peer.look().bodies.get(3, b"")
+        client.send(data[cut:])
+        end(kept)
+        kept.end_turn()
+        assert status(client.received) in (502, 503) and len(proxy.network.connections) == 1, cut
+        assert kept.peer.look().bodies.get(3, b"") == begun, cut
+
+
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS])
+@pytest.mark.parametrize("goes_away", [False, True])
+def test_who_refuses_it_before_any_of_the_body_is_not_sent_that(proxy2, data, goes_away):
+    kept = Kept(proxy2)
+    at = data.index(b"\r\n\r\n") + 4
+    client = kept.ask(data[:at])
+    kept.end_turn()
+    assert list(kept.peer.look().heads) == [1, 3]
+    client.send(data[at:])
+    said = frames.goaway(1, NO_ERROR) if goes_away else frames.rst_stream(3, REFUSED_STREAM)
+    kept.peer.connection.send(said)
+    kept.end_turn()
+    peer = kept.peer.look()
+    if goes_away:
+        assert not peer.bodies
+        other, stream = Http2Peer(proxy2.upstream), 1
+    else:
+        # It has room for others, and is asked anew.
+        other, stream = peer, 5
+    assert (other.bodies, other.ended) == ({stream: b"hello"}, {1, stream})
+    other.answer(stream)
+    assert status(client.received) == 200
+
+
+def test_who_goes_away_before_it_is_asked_gets_no_body(proxy2):
+    kept = Kept(proxy2)
+    client = kept.ask(WHOLE)
+    kept.peer.connection.send(frames.goaway(1, NO_ERROR))
+    kept.end_turn()
+    assert not kept.peer.look().bodies
+    other = Http2Peer(proxy2.upstream)
+    assert (other.bodies, other.ended) == ({1: b"hello"}, {1})
+    other.answer(1)
+    assert status(client.received) == 200
+
+
+def test_more_than_the_new_stream_takes_waits_for_its_window(proxy2):
+    kept = Kept(proxy2)
+    body = b"x" * 60000
+    client = kept.ask(POST + b"Content-Length: 60000\r\n\r\n" + body)
+    drop(kept)
+    kept.end_turn()
+    other = Http2Peer(proxy2.upstream, (frames.INITIAL_WINDOW_SIZE, 100))
+    other.look()
+    sent = len(other.bodies[1])
+    other.connection.send(frames.window_update(1, 60000))
+    assert sent <= 60000 and other.look().bodies == {1: body} and other.ended == {1}
+    other.answer(1)
+    assert status(client.received) == 200
+
+
+def test_what_is_too_much_to_be_held_waits_for_the_window_as_ever(proxy2):
+    kept = Kept(proxy2)
+    body = b"x" * 200_000
+    client = kept.ask(POST + b"Content-Length: 200000\r\n\r\n" + body)
+    exchange = next(iter(kept.protocol.session.streams.values())).exchange
+    assert not exchange.wants_body
+    drop(kept)
+    kept.end_turn()
+    assert kept.has_seen_nothing() and status(client.received) == 503
+
+
+def test_a_body_goes_on_where_it_was_held(proxy2):
+    kept = Kept(proxy2)
+    client = kept.ask(POST + b"Content-Length: 10\r\n\r\nhello")
+    drop(kept)
+    kept.end_turn()
+    other = Http2Peer(proxy2.upstream)
+    client.send(b"world")
+    assert other.look().bodies == {1: b"helloworld"} and other.ended == {1}
+
+
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED])
+def test_over_sockets_who_has_closed_gets_nothing_and_another_all(data):
+    world = World(upstream="h2c://10.0.0.1:80")
+    world.client.sendall(GET)
+    world.until(lambda: world.upstreams, "it is asked for")
+    peer = Http2Peer(SocketPeer(world.upstreams[0]))
+    world.until(lambda: peer.look().ended, "it is there")
+    peer.answer(1)
+    world.hear(world.client)
+    # Both are there in the same turn: the request is read, and then the end.
+    world.client.sendall(data)
+    peer.connection.end.close()
+    world.until(lambda: len(world.upstreams) == 2, "it goes elsewhere")
+    again = Http2Peer(SocketPeer(world.upstreams[1]))
+    world.until(lambda: again.look().ended, "it is there")
+    assert again.bodies == {1: b"hello"}
+    again.answer(1, body=b"done")
+    assert world.carry(again.connection.end, b"", world.client, 300).endswith(b"done")
+    world.close()
+
+
+def test_held_bytes_are_forgotten_once_they_are_out(proxy2):
+    kept = Kept(proxy2)
+    kept.ask(WHOLE)
+    (stream,) = kept.protocol.session.streams.values()
+    output = kept.protocol.output
+    assert stream._held and output._holding == [stream]
+    kept.end_turn()
+    assert stream._held is None and not output._holding and output._take == kept.protocol.session.take_output
+    assert kept.peer.look().bodies == {3: b"hello"}
+    kept.peer.connection.send(kept.peer.head_frame(3) + data_frame(3, b"ok", ended=True))
+
+
+class Loud:
+    """Has bodies of POST pass a filter."""
+
+    def __init__(self):
+        self.upper = Upper()
+
+    def handle(self, request, context, proceed):
+        if request.method == b"POST":
+            context.filter_requests(self.upper)
+        return proceed(request, context)
+
+
+@ENDS
+@pytest.mark.parametrize("cut", range(len(CHUNKED) - 25, len(CHUNKED)))
+def test_it_passes_filters_once(make, end, cut):
+    loud = Loud()
+    kept = Kept(make(Limits(), ("h2c://10.0.0.1:80",), middleware=(loud,)))
+    client = kept.ask(CHUNKED[:cut])
+    end(kept)
+    kept.end_turn()
+    client.send(CHUNKED[cut:])
+    assert kept.has_seen_nothing()
+    other = Http2Peer(kept.proxy.upstream)
+    assert (other.bodies, other.ended) == ({1: b"HELLO!"}, {1})
+    other.answer(1)
+    assert status(client.received) == 200 and loud.upper.ends == 1
+
+
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS])
+def test_where_another_server_speaks_http1_it_goes_there(make2, data):
+    proxy = make2(Limits(), ("h2c://10.0.0.1:80", "http://10.0.0.2:80"))
+    kept = Kept(proxy)
+    proxy.connect().send(GET)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    client = kept.ask(data)
+    proxy.network.script = [ConnectionRefused("no")]
+    drop(kept)
+    kept.end_turn()
+    assert kept.has_seen_nothing() and len(proxy.network.connections) == 3
+    head, _, body = proxy.upstream.received.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /x HTTP/1.1\r\n")
+    wanted = {
+        WHOLE: b"hello",
+        CHUNKED: b"5\r\nhello\r\n0\r\n\r\n",
+        TRAILERS: b"5\r\nhello\r\n0\r\nX-Sum: 9\r\n\r\n",
+    }
+    assert body.lower() == wanted[data].lower()
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert status(client.received) == 200
+
+
+@ENDS
+@pytest.mark.parametrize("length", [(), ((b"content-length", b"5"),)])
+def test_the_body_of_a_client_of_http2_goes_elsewhere(make, end, length):
+    proxy = make(Limits(), ("h2c://10.0.0.1:80",), h2c=True)
+    kept = Kept(proxy)
+    client = Http2Client(proxy.connect())
+    stream = client.ask(*FIELDS, *length, ended=False)
+    client.body(stream, b"he")
+    end(kept)
+    kept.end_turn()
+    client.body(stream, b"llo", ended=True)
+    assert kept.has_seen_nothing()
+    other = Http2Peer(proxy.upstream)
+    assert (other.bodies, other.ended) == ({1: b"hello"}, {1})
+    other.answer(1)
+    assert client.turn().responses[stream].status == 200
+
+
+@ENDS
+def test_who_was_told_to_go_on_is_not_asked_for_it_again(proxy2, end):
+    kept = Kept(proxy2)
+    at = WHOLE.index(b"hello")
+    client = kept.ask(WHOLE[: at - 2] + b"Expect: 100-continue\r\n\r\n")
+    kept.end_turn()
+    kept.peer.look()
+    kept.peer.connection.send(kept.peer.head_frame(3, 100))
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" in client.received
+    client.send(b"hello")
+    # The upstream has seen the head.
+    end(kept)
+    kept.end_turn()
+    assert not kept.peer.look().bodies and len(proxy2.network.connections) == 1
+    assert client.received.count(b"HTTP/1.1 50") == 1
+
+
+def test_one_that_is_unseen_twice_goes_to_no_third(proxy2):
+    kept = Kept(proxy2)
+    client = kept.ask(WHOLE)
+    drop(kept)
+    kept.end_turn()
+    other = Http2Peer(proxy2.upstream)
+    other.connection.send(frames.rst_stream(1, REFUSED_STREAM))
+    assert status(client.received) == 503 and len(proxy2.network.connections) == 2
