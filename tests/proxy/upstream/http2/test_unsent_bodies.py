@@ -1,5 +1,7 @@
 """Bodies of requests of which nothing has gone out to an upstream that speaks HTTP/2, and which go elsewhere."""
 
+from socket import SHUT_WR
+
 import pytest
 
 from tests.net.sockets import SocketPeer, World
@@ -7,9 +9,11 @@ from tests.proxy.downstream.http2.http2_peer import POST as FIELDS
 from tests.proxy.downstream.http2.http2_peer import Http2Peer as Http2Client
 from tests.proxy.exchanges.filtering import Upper
 from tests.proxy.exchanges.test_exchange import GET, status
+from tests.proxy.shaped_tunnel import Shaper
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Limits
 from txproxy.errors import ConnectionRefused
+from txproxy.interfaces import Bounds, RequestFilter
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import NO_ERROR, REFUSED_STREAM
 
@@ -179,22 +183,45 @@ def test_a_body_goes_on_where_it_was_held(proxy2):
     assert other.look().bodies == {1: b"helloworld"} and other.ended == {1}
 
 
+class Closing(RequestFilter):
+    """Has ``close`` called once a body is on its way."""
+
+    keeps_length = True
+    close = staticmethod(bool)
+
+    def handle(self, request, context, proceed):
+        context.filter_requests(self)
+        return proceed(request, context)
+
+    def body(self, data):
+        close, self.close = self.close, bool
+        close()
+        return data
+
+
+@pytest.mark.parametrize("last", [b"", frames.goaway(1, NO_ERROR)], ids=["alone", "GOAWAY"])
 @pytest.mark.parametrize("data", [WHOLE, CHUNKED])
-def test_over_sockets_who_has_closed_gets_nothing_and_another_all(data):
-    world = World(upstream="h2c://10.0.0.1:80")
+def test_over_sockets_who_closes_before_the_end_of_the_turn_gets_nothing(data, last):
+    closing = Closing()
+    world = World(middleware=(closing,), upstream="h2c://10.0.0.1:80")
     world.client.sendall(GET)
     world.until(lambda: world.upstreams, "it is asked for")
     peer = Http2Peer(SocketPeer(world.upstreams[0]))
     world.until(lambda: peer.look().ended, "it is there")
     peer.answer(1)
     world.hear(world.client)
-    # Both are there in the same turn: the request is read, and then the end.
+    world.turns()
+
+    def close():
+        peer.connection.send(last)
+        peer.connection.end.shutdown(SHUT_WR)
+
+    closing.close = close
     world.client.sendall(data)
-    peer.connection.end.close()
     world.until(lambda: len(world.upstreams) == 2, "it goes elsewhere")
     again = Http2Peer(SocketPeer(world.upstreams[1]))
     world.until(lambda: again.look().ended, "it is there")
-    assert again.bodies == {1: b"hello"}
+    assert again.bodies == {1: b"hello"} and not peer.look().bodies
     again.answer(1, body=b"done")
     assert world.carry(again.connection.end, b"", world.client, 300).endswith(b"done")
     world.close()
@@ -306,3 +333,50 @@ def test_one_that_is_unseen_twice_goes_to_no_third(proxy2):
     other = Http2Peer(proxy2.upstream)
     other.connection.send(frames.rst_stream(1, REFUSED_STREAM))
     assert status(client.received) == 503 and len(proxy2.network.connections) == 2
+
+
+@pytest.mark.parametrize("loud", [False, True])
+@pytest.mark.parametrize("upstream", ["h2c://10.0.0.1:80", "h2c://10.0.0.1:80;max=4"])
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS, POST + b"Content-Length: 40000\r\n\r\n" + b"hello" * 8000])
+def test_who_is_found_gone_while_it_is_sent_gets_none_of_it(make, loud, upstream, data):
+    begin = data.index(b"\r\n\r\n") + 4
+    for cut in range(begin, min(len(data), begin + 40)):
+        proxy = make(Limits(), (upstream,), middleware=(Loud(),) if loud else ())
+        kept = Kept(proxy)
+        # It is asked at once, which is when it is seen to be gone.
+        output, protocol = kept.protocol.output, kept.protocol
+        output._ask = lambda asking, data: asking.ask(data, None)
+        output._unread = lambda: True
+        output._look = lambda protocol=protocol: protocol._abort(None)
+        client = kept.ask(data[:cut])
+        client.send(data[cut:])
+        assert kept.has_seen_nothing(), cut
+        other = Http2Peer(proxy.upstream)
+        body = b"hello" * (8000 if b"40000" in data else 1)
+        assert (other.bodies, other.ended) == ({1: body.upper() + b"!" if loud else body}, {1}), cut
+        other.answer(1)
+        assert status(client.received) == 200 and len(proxy.network.connections) == 2, cut
+
+
+class Shaped:
+    """Has bodies pass valves."""
+
+    def __init__(self):
+        self.shaper = Shaper()
+
+    def handle(self, request, context, proceed):
+        plan = proceed(request, context)
+        if request.method == b"POST":
+            plan.bounds = Bounds(shaper=self.shaper)
+        return plan
+
+
+def test_what_a_valve_has_let_go_is_not_had_back(make):
+    shaped = Shaped()
+    kept = Kept(make(Limits(), ("h2c://10.0.0.1:80",), middleware=(shaped,)))
+    client = kept.ask(WHOLE)
+    shaped.shaper.of_client.grant(2)
+    drop(kept)
+    kept.end_turn()
+    assert kept.has_seen_nothing() and len(kept.proxy.network.connections) == 1
+    assert status(client.received) == 503
