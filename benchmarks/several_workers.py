@@ -10,10 +10,11 @@ worker alone takes more for a request with 32 connections than with 64: it is me
 as well, which tells what a second worker costs by itself.
 
 That is not all: one wrk and one origin bring to two workers what they bring to one, in smaller turns. With 32
-connections each, 15 requests were served in a turn of a worker where a single process had 21. All else is alike: for
-each request both call the same functions (counted by ``sys.setprofile``), and the system as often (``strace -c``: two
-``recv``, two ``send``), and an idle worker has five turns a second, as a single process. By instructions (cachegrind) a
-request took 102,300 in a single process with 32 connections, 98,900 with 64, and 107,100 in two workers.
+connections each, 15 requests were served in a turn of a worker where a single process had 21. No other difference was
+found: for each request both call the same functions (counted by ``sys.setprofile``), and the system as often (``strace
+-c``: two ``recv``, two ``send``), and an idle worker has five turns a second, as a single process. By instructions
+(cachegrind) a request took 102,300 in a single process with 32 connections, 98,900 with 64, and 107,100 in two workers;
+the turns explain somewhat more than half of these 4,800, and what the rest is was not found.
 """
 
 from __future__ import annotations
