@@ -5,7 +5,6 @@ Who imports one module of a package would import all others with it otherwise: a
 
 from __future__ import annotations
 
-from importlib import import_module
 from sys import modules
 
 # As in typing: see the package.
@@ -21,7 +20,9 @@ def lazily(package: str, names: Mapping[str, Iterable[str]]) -> tuple[Callable[[
     def get(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name)
+        # Not by importlib, which takes as long to load as what the command is made of until Ctrl-C ends it.
+        __import__(homes[name])
+        value = getattr(modules[homes[name]], name)
         # The next one who asks finds it at once.
         setattr(modules[package], name, value)
         return value

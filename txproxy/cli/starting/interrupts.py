@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+# As in typing: what stands here is to be loaded in next to no time.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    # It is all of that but enumerations, which take ten times as long as the rest: Ctrl-C would be a traceback meanwhile.
+    import _signal as signal
 
 
 class InterruptedAtOnce:
@@ -24,5 +30,5 @@ class InterruptedAtOnce:
 
     def __exit__(self, *raised: object) -> None:
         # Somebody may have set to work meanwhile who has it otherwise, as a reactor does.
-        if self._ours and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        if self._ours and signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
             signal.signal(signal.SIGINT, signal.default_int_handler)
