@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:
-    # It is all of that but enumerations, which take ten times as long as the rest: Ctrl-C would be a traceback meanwhile.
+    # All of that but its enumerations, which take ten times as long as the rest: Ctrl-C would be a traceback meanwhile.
     import _signal as signal
 
 
