@@ -25,36 +25,38 @@ from txproxy.net.dns.resolver import Resolver
 
 # RFC 6890 and the registries of special-purpose addresses after it: what is not the public internet. 169.254.169.254,
 # 100.100.100.200, 192.0.0.192 and fd00:ec2::254 (metadata services) are in it.
-PROHIBITED: Final = (
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.0.0/24",
-    "192.0.2.0/24",
-    "192.88.99.0/24",
-    "192.168.0.0/16",
-    "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-    "::/128",
-    "::1/128",
-    "64:ff9b:1::/48",
-    "100::/64",
-    "2001::/23",
-    "2001:db8::/32",
-    "3fff::/20",
-    "5f00::/16",
-    "fc00::/7",
-    "fe80::/10",
-    "fec0::/10",
-    "ff00::/8",
-    # A metadata service (Azure's) at an address that looks public, and is not routed between networks.
-    "168.63.129.16/32",
+_PROHIBITED: Final = Networks(
+    (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "::/128",
+        "::1/128",
+        "64:ff9b:1::/48",
+        "100::/64",
+        "2001::/23",
+        "2001:db8::/32",
+        "3fff::/20",
+        "5f00::/16",
+        "fc00::/7",
+        "fe80::/10",
+        "fec0::/10",
+        "ff00::/8",
+        # A metadata service (Azure's) at an address that looks public, and is not routed between networks.
+        "168.63.129.16/32",
+    )
 )
 # IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible, IPv4-translated
 # (RFC 7915)
@@ -106,7 +108,6 @@ class Destinations:
                     names.append(HostPattern.parse(text))
                 except ConfigError as fault:
                     raise fault.or_else("a network such as 10.0.0.0/8 or fd00::/8") from None
-        self._prohibited = Networks(PROHIBITED)
         self._allowed = Networks(networks)
         self._names = HostPatterns(names)
         self._closed = closed
@@ -124,7 +125,7 @@ class Destinations:
             return
         for text in addresses:
             for address in embedded(read_address(text)):
-                if self._prohibited.has(address) and not self._allowed.has(address):
+                if _PROHIBITED.has(address) and not self._allowed.has(address):
                     raise DestinationProhibited(f"{host} is at {text}, which may not be reached through this proxy")
 
     def check_named(self, host: str, port: int = 0) -> None:
