@@ -1,5 +1,7 @@
 """The peer's side of a connection in memory."""
 
+import tracemalloc
+
 import pytest
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
@@ -62,6 +64,45 @@ def test_bytes_go_both_ways(clock):
     protocol.transport.write(b"1")
     protocol.transport.writeSequence([b"2", b"3"])
     assert (protocol.told, peer.take(), peer.take()) == ([b"ab", b"c", b"d"], b"123", b"")
+
+
+def test_what_was_received_can_be_put_aside(clock):
+    protocol, peer = connected(clock, Heard())
+    protocol.transport.write(b"ab")
+    peer.received = peer.received[:1]
+    protocol.transport.write(b"c")
+    assert peer.received == b"ac"
+    peer.received = b""
+    protocol.transport.write(memoryview(b"d"))
+    assert (peer.received, peer.take(), peer.received) == (b"d", b"d", b"")
+
+
+def test_what_is_written_is_what_it_was_then(clock):
+    protocol, peer = connected(clock, Heard())
+    buffer = bytearray(b"ab")
+    protocol.transport.write(buffer)
+    buffer[:] = b"xy"
+    assert peer.received == b"ab" and type(peer.received) is bytes
+    with pytest.raises(TypeError):
+        protocol.transport.write("text")
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_many_writes_are_not_copied_with_each(clock, reads):
+    protocol, peer = connected(clock, Heard())
+    if not reads:
+        peer.stop_reading()
+    piece = bytes(4096)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(256):
+            protocol.transport.write(piece)
+        assert tracemalloc.get_traced_memory()[1] - before < 65536, "there was never a copy of them all"
+    finally:
+        tracemalloc.stop()
+    peer.read_on()
+    assert len(peer.received) == 256 * 4096
 
 
 def test_a_peer_that_does_not_read_pauses_who_writes_too_much(clock):

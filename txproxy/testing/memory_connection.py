@@ -20,15 +20,17 @@ _CAPACITY: Final = 65536
 class MemoryConnection:
     """One connection, seen from the peer of the protocol under test.
 
-    ``received`` is what the protocol has written, ``ended`` whether it closed its side, ``closed`` whether the
-    connection is gone and ``reset`` whether by a reset; ``paused`` says that the protocol reads no more just now.
+    ``received`` is what the protocol has written, ``waiting`` how many bytes of it the peer has not taken, ``ended``
+    whether it closed its side, ``closed`` whether the connection is gone and ``reset`` whether by a reset; ``paused``
+    says that the protocol reads no more just now.
     """
 
     disconnecting = False
 
     def __init__(self, clock: Clock, protocol: Any, address: Address | None = None) -> None:
         self.address = address
-        self.received = b""
+        # To put what is written together each time would copy all that was written before.
+        self._received: list[bytes] = []
         self.ended = False
         self.closed = False
         self.reset = False
@@ -37,10 +39,25 @@ class MemoryConnection:
         self._protocol = protocol
         self._producer: Any = None
         self._reading = True
-        self._waiting = b""
+        self._unread: list[bytes] = []
+        # how many bytes those are
+        self.waiting = 0
         protocol.makeConnection(self)
 
     # -- what a test calls: the peer
+
+    @property
+    def received(self) -> bytes:
+        """What the protocol has written."""
+        received = self._received
+        if len(received) != 1:
+            received[:] = [b"".join(received)]
+        return received[0]
+
+    @received.setter
+    def received(self, data: bytes) -> None:
+        """What is written from now on comes behind ``data``."""
+        self._received = [data]
 
     def send(self, data: bytes) -> None:
         """The peer sends ``data``. What comes after the protocol has closed is lost, as on a real connection."""
@@ -72,17 +89,13 @@ class MemoryConnection:
     def read_on(self) -> None:
         """The peer takes what waits."""
         self._reading = True
-        self.received += self._waiting
-        self._waiting = b""
+        self._received += self._unread
+        self._unread = []
+        self.waiting = 0
         if self._producer is not None:
             self._producer.resumeProducing()
         if self.disconnecting:
             self._clock.callLater(0, self._lost, ConnectionDone())
-
-    @property
-    def waiting(self) -> int:
-        """How many bytes wait for the peer."""
-        return len(self._waiting)
 
     def take(self) -> bytes:
         """What was received since the last call."""
@@ -95,11 +108,14 @@ class MemoryConnection:
         """To the peer."""
         if self.closed or self.ended:
             return
+        # What its owner may change is taken as it is now.
+        data = b"".join((data,))
         if self._reading:
-            self.received += data
+            self._received.append(data)
             return
-        self._waiting += data
-        if len(self._waiting) > _CAPACITY and self._producer is not None:
+        self._unread.append(data)
+        self.waiting += len(data)
+        if self.waiting > _CAPACITY and self._producer is not None:
             self._producer.pauseProducing()
 
     def writeSequence(self, data: Any) -> None:
@@ -132,7 +148,7 @@ class MemoryConnection:
         """Close, once all is written."""
         if not self.closed and not self.disconnecting:
             self.disconnecting = True
-            if not self._waiting:
+            if not self.waiting:
                 self._clock.callLater(0, self._lost, ConnectionDone())
 
     def loseWriteConnection(self) -> None:
