@@ -66,6 +66,9 @@ def test_many_at_once_by_nghttp_and_h2load(run_tls, run_nginx):
     proxy = run_tls("reverse", "--upstream", run_nginx().url, reactor="txproxy")
     said = ran("nghttp", "-n", "-s", "-m", "50", f"{proxy.url}/name", f"{proxy.url}/echo")
     assert len(re.findall(r" 200 +\d+ /(?:name|echo)", said)) == 100
+    # RFC 9113 4.3.1: one that keeps no table is told that there is none, before it reads anything.
+    said = ran("nghttp", "-n", "-s", "-c", "0", f"{proxy.url}/name", f"{proxy.url}/echo")
+    assert len(re.findall(r" 200 +\d+ /(?:name|echo)", said)) == 2
     said = ran("h2load", "-n", "3000", "-c", "6", "-m", "30", f"{proxy.url}/name")
     assert "3000 succeeded, 0 failed, 0 errored, 0 timeout" in said and "Application protocol: h2" in said
 

@@ -41,10 +41,12 @@ def directory(tmp_path):
     return made
 
 
-@pytest.fixture
-def nghttpd(processes, directory):
+@pytest.fixture(params=[4096, 0])
+def nghttpd(request, processes, directory):
+    """One that keeps a table of fields, and one that does not, and has to be told so (RFC 9113 section 4.3.1)."""
     port = free_port()
     words = ("--no-tls", f"--htdocs={directory}", "--echo-upload", "--no-content-length", "--trailer=x-end: reached")
+    words += (f"--header-table-size={request.param}",)
     processes(need("nghttpd"), *words, str(port), port=port)
     return port
 
@@ -67,6 +69,8 @@ def test_bodies_of_all_sizes_pass_both_ways(nghttpd, run_proxy, curl, directory,
     health = ("--health-check", "/small", "--health-interval", "0.2s")
     proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nghttpd}", *health, reactor=reactor)
     assert curl(f"{proxy.url}/small") == "hello" and curl(f"{proxy.url}/empty") == ""
+    # On one connection, and none of them is asked again.
+    assert [curl("-d", said, f"{proxy.url}/up") for said in ("a", "b", "c")] == ["a", "b", "c"]
     for name in ("small", "big"):
         got = tmp_path / "got"
         curl("-o", str(got), f"{proxy.url}/{name}")

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hpack import Encoder
+from hpack import Decoder, Encoder
 
 from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
 from txproxy.errors import ResponseError
@@ -356,3 +356,27 @@ def test_requests_with_the_same_fields_are_written_as_each_of_them_alone() -> No
             states.append((stream.id, stream.state, stream.method, one.last_made))
         assert states[0] == states[1]
         assert session.take_output() == alone.take_output()
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("size", [0, 100, 4095])
+def test_a_table_that_gets_smaller_is_said_in_the_first_block_after_it(ended: bool, size: int) -> None:
+    session = begun()
+    shared = SharedRequest(b"GET", b"/", HEAD.headers, b"a", None, 2)
+    for _ in range(2):
+        session.send_request(shared, b"https", ended=True)
+    written = session.take_output()
+    session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, size)]))
+    # RFC 9113 4.3.1: what comes after the acknowledgement.
+    assert not session.send_again(Stream(), shared, b"https")
+    session.send_request(shared if ended else RequestHead(b"POST", b"/", HEAD.headers, b"a"), b"https", ended)
+    assert session.send_again(Stream(), shared, b"https")
+    session.send_request(shared, b"https", ended=True)
+    reader, found = Decoder(), []
+    for name, flags, _, payload in taken_apart(written + session.take_output()):
+        if name == "SETTINGS" and flags & frames.ACK:
+            reader.max_allowed_table_size = size
+        elif name == "HEADERS":
+            found.append(reader.decode(payload, raw=True))
+    method = b"GET" if ended else b"POST"
+    assert [dict(fields)[b":method"] for fields in found] == [b"GET", b"GET", method, b"GET", b"GET"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hpack import Encoder
+from hpack import Decoder, Encoder
 
 from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
 from txproxy.errors import RequestError
@@ -702,3 +702,82 @@ def test_windows_that_open_by_a_byte_pay_for_no_resets() -> None:
         session.take_output()
         number += 2
     assert session.fault is not None and session.fault.code == ENHANCE_YOUR_CALM
+
+
+def written_for(written: bytes, sizes: tuple[int, ...]) -> list[list[tuple[bytes, bytes]]]:
+    """The blocks in ``written``, by a reader that keeps to what RFC 9113 4.3.1 says of one whose table gets smaller
+    with each of its SETTINGS that is acknowledged.
+    """
+    reader, found, allowed = Decoder(), [], iter(sizes)
+    for name, flags, _, payload in taken_apart(written):
+        if name == "SETTINGS" and flags & frames.ACK:
+            reader.max_allowed_table_size = next(allowed)
+        elif name == "HEADERS":
+            found.append(reader.decode(payload, raw=True))
+    return found
+
+
+@pytest.mark.parametrize("how", ["whole", "of nothing", "in parts", "trailers", "held", "waiting", "large"])
+@pytest.mark.parametrize("sizes", [(0,), (100,), (4095,), (0, 4096), (8192, 100, 0)])
+def test_a_table_that_gets_smaller_is_said_in_the_first_block_after_it(how: str, sizes: tuple[int, ...]) -> None:
+    session = begun()
+    for number in (1, 3):
+        # The second of the same goes the short way.
+        session.send_whole(only(session, head(number))[0], OK, b"ok")
+    session.take_output()
+    streams = [only(session, head(number, *POST, ended=False))[0] for number in (5, 7)]
+    if how == "waiting":
+        session.receive(frames.settings([(frames.INITIAL_WINDOW_SIZE, 0)]))
+        session.send_head(streams[0], OK)
+        session.send_body(streams[0], b"ok")
+        session.send_trailers(streams[0], Headers([(b"t", b"u")]))
+        session.take_output()
+    for size in sizes:
+        session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, size)]))
+    if how == "held":
+        session.hold()
+    if how == "waiting":
+        session.receive(frames.window_update(5, 10))
+    elif how == "trailers":
+        session.send_trailers(streams[0], Headers([(b"t", b"u")]))
+    elif how == "in parts":
+        session.send_head(streams[0], OK)
+    elif how == "large":
+        session.send_head(streams[0], ResponseHead(200, Headers([(b"x", b"y" * 16380)]), body=2))
+    else:
+        session.send_whole(streams[0], OK, b"" if how == "of nothing" else b"ok")
+    session.receive(frame(frames.DATA, frames.END_STREAM, 7))
+    session.send_whole(streams[1], OK, b"ok")
+    written = session.take_output() if how != "held" else session.take_output() + after_release(session)
+    if how == "large":
+        # Of two frames, which belong together.
+        blocks = [payload for name, _, _, payload in taken_apart(written) if name in ("HEADERS", "CONTINUATION")]
+        assert blocks[0][:1] == b"\x20" and len(blocks) == 3 and blocks[2][:1] != b"\x20"
+        return
+    assert [payload[:1] == b"\x20" for name, _, _, payload in taken_apart(written) if name == "HEADERS"] == [
+        True,
+        False,
+    ]
+    first, second = written_for(written, sizes)
+    assert (b"t", b"u") in first or (b":status", b"200") in first
+    assert second == [(b":status", b"200"), (b"content-length", b"2")]
+
+
+def after_release(session: ServerSession) -> bytes:
+    session.release()
+    return session.take_output()
+
+
+def test_a_table_that_is_as_large_or_larger_is_nothing_to_speak_of() -> None:
+    session = begun()
+    session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, 65536)]))
+    session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, 4096), (frames.HEADER_TABLE_SIZE, 4096)]))
+    session.take_output()
+    session.send_whole(only(session, head(1))[0], OK, b"ok")
+    first, _ = taken_apart(session.take_output())
+    # That it went down to 4096 again is said.
+    assert first[3].startswith(b"\x20")
+    session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, 4096)]))
+    session.take_output()
+    session.send_whole(only(session, head(3))[0], OK, b"ok")
+    assert not taken_apart(session.take_output())[0][3].startswith(b"\x20")

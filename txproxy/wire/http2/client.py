@@ -90,6 +90,8 @@ class ClientSession(Session):
         self.answered: list[Alike] = []
         # whether there may be streams more: nobody has said that the connection ends
         self._may_open = True
+        # the same, and the next field block is as others are
+        self._plain = True
         # that of the last response that was read as a whole
         self._shape: _Shape = (b"", b"", b"", 1, 1 << 62, _unpack_whole(0, 1))
 
@@ -122,6 +124,8 @@ class ClientSession(Session):
         self._open(stream, b"CONNECT" if protocol else request.method)
         block = request_block(request, scheme, protocol)
         self.sending.head(stream, block, ended)
+        if not self._plain:
+            self._plain = self._may_open
         if ended and not protocol and len(block) <= _LONGEST:
             framed = scheme, request.method, *frames.around(block, 0)
             request.headers.around = framed, request.path, *around_path(request, scheme)
@@ -135,7 +139,8 @@ class ClientSession(Session):
             if framed is None:
                 return False
         # What _open does, written out for speed.
-        assert self._may_open, "no stream more"
+        if not self._plain:
+            return False
         _, method, begin, block, pack = framed
         self.last_made = stream.id = number = self.last_made + 2 if self.last_made else 1
         sending = self.sending
@@ -155,7 +160,7 @@ class ClientSession(Session):
 
     def go_away(self, code: int = NO_ERROR, last: int | None = None) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""
-        self._may_open = False
+        self._may_open = self._plain = False
         super().go_away(code, last)
 
     def _open(self, stream: Stream, method: bytes) -> None:
@@ -300,6 +305,8 @@ class ClientSession(Session):
             # RFC 9113 6.5.2
             raise ConnectionFault("a server that says that it is pushed to")
         super()._setting(name, value)
+        if self.sending.shrinks:
+            self._plain = False
 
     def _settings(self, number: int, flags: int, payload: bytes) -> None:
         super()._settings(number, flags, payload)
@@ -308,7 +315,7 @@ class ClientSession(Session):
     def _goaway(self, number: int, flags: int, payload: bytes) -> None:
         super()._goaway(number, flags, payload)
         self.going_away = True
-        self._may_open = False
+        self._may_open = self._plain = False
         last, _ = frames.read_goaway(payload)
         # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
         for stream in [one for one in self.streams.values() if one.id > last]:

@@ -23,13 +23,19 @@ _OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 _WHOLE: Final = END_HEADERS | END_STREAM
+# The table of RFC 7541 has no bytes from now on, of which nothing is written anyway.
+_NO_TABLE: Final = b"\x20"
+_TABLE_SIZE: Final = 4096
 
 
 class Sending:
-    """The way out. ``held`` says that the transport takes no more: what is of a body waits."""
+    """The way out. ``held`` says that the transport takes no more: what is of a body waits. ``apart`` says that no message
+    may go out in one without being looked at: it is held, or the next field block is not as others are.
+    """
 
     __slots__ = (
-        "out", "bulk", "window", "initial_window", "granted", "frame_size", "held", "drained", "_waiting", "_allowance",
+        "out", "bulk", "window", "initial_window", "granted", "frame_size", "held", "apart", "drained", "shrinks",
+        "_table_size", "_waiting", "_allowance",
     )  # fmt: skip
 
     def __init__(self, allowance: FloodAllowance) -> None:
@@ -43,7 +49,10 @@ class Sending:
         # of each stream that will be
         self.initial_window = frames.DEFAULT_WINDOW
         self.frame_size = frames.DEFAULT_FRAME_SIZE
-        self.held = False
+        self.held = self.apart = False
+        # whether the next field block has to say that the table has become smaller, and what the peer last said of it
+        self.shrinks = False
+        self._table_size = _TABLE_SIZE
         # streams of which nothing waits any more
         self.drained: list[Stream] = []
         self._waiting: dict[Stream, None] = {}
@@ -77,6 +86,10 @@ class Sending:
 
     def head(self, stream: Stream, block: bytes, ended: bool) -> None:
         """A field block of a message that ends with it, or goes on."""
+        if self.shrinks:
+            self.shrinks = False
+            self.apart = self.held
+            block = _NO_TABLE + block
         length = len(block)
         if length <= self.frame_size:
             self.out += pack_header(0, length, HEADERS, _WHOLE if ended else END_HEADERS, stream.id), block
@@ -89,7 +102,7 @@ class Sending:
         """A message in one."""
         size, length = len(body), len(block)
         most = self.frame_size
-        if size > stream.send_window or size > self.window or size > most or length > most or self.held:
+        if size > stream.send_window or size > self.window or size > most or length > most or self.apart:
             self.head(stream, block, not body)
             if body:
                 self.body(stream, body, _END)
@@ -213,6 +226,21 @@ class Sending:
     def forget(self, stream: Stream) -> None:
         """Nothing goes out on it any more."""
         self._waiting.pop(stream, None)
+
+    def hold(self, held: bool) -> None:
+        """The transport takes no more, or does again."""
+        self.held = held
+        self.apart = held or self.shrinks
+
+    # -- what the peer says of its table
+
+    def table_changes(self, size: int) -> None:
+        """By SETTINGS. The first block after one that makes it smaller has to begin with saying so, though it was not
+        used (RFC 9113 section 4.3.1).
+        """
+        if size < self._table_size:
+            self.shrinks = self.apart = True
+        self._table_size = size
 
     # -- what the peer says of its windows
 

@@ -112,7 +112,7 @@ class ServerSession(Session):
             or stream.state is not _PEER_ENDED
             or size > stream.send_window
             or size > sending.window
-            or sending.held
+            or sending.apart
         ):
             if stream.may_send:
                 sending.whole(stream, response_block(response.status, response.headers), body)

@@ -67,8 +67,7 @@ class Session:
         # gives what is to be written now
         self.take_output = self.sending.take
         # the last stream of the peer's, and the last of ours
-        self.last_seen = 0
-        self.last_made = 0
+        self.last_seen = self.last_made = 0
         # of the peer: what it says of itself, by the numbers of SETTINGS
         self.peer: dict[int, int] = {}
         self.receiving = Receiving(settings.connection_window, settings.stream_window, self.sending.out)
@@ -80,11 +79,11 @@ class Session:
 
     def hold(self) -> None:
         """The transport takes no more: bodies wait."""
-        self.sending.held = True
+        self.sending.hold(True)
 
     def release(self) -> list[Event]:
         """It takes more; gives events as ``receive`` does."""
-        self.sending.held = False
+        self.sending.hold(False)
         self.sending.go_on(TURN)
         self._tell_drained()
         events, self._events = self._events, []
@@ -248,9 +247,11 @@ class Session:
         if name == frames.INITIAL_WINDOW_SIZE:
             self.sending.windows_change([*self.streams.values()], value)
         elif name == frames.MAX_FRAME_SIZE:
+            # Larger ones would only hold up the others.
             if not frames.DEFAULT_FRAME_SIZE <= value <= frames.LARGEST_FRAME_SIZE:
                 raise ConnectionFault("a size of frames that there is not")
-            # Larger ones would only hold up the others.
+        elif name == frames.HEADER_TABLE_SIZE:
+            self.sending.table_changes(value)
         elif name in (frames.ENABLE_PUSH, frames.ENABLE_CONNECT_PROTOCOL, frames.NO_RFC7540_PRIORITIES) and value > 1:
             raise ConnectionFault("a setting that is neither 0 nor 1")
         if name <= frames.NO_RFC7540_PRIORITIES:
