@@ -29,8 +29,8 @@ _TABLE_SIZE: Final = 4096
 
 
 class Sending:
-    """The way out. ``held`` says that the transport takes no more: what is of a body waits. ``apart`` says that no message
-    may go out in one without being looked at: it is held, or the next field block is not as others are.
+    """The way out. ``held`` says that the transport takes no more: what is of a body waits. ``apart`` says that no
+    message may go out in one without being looked at: it is held, or the next field block is not as others are.
     """
 
     __slots__ = (
