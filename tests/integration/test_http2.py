@@ -73,6 +73,16 @@ def test_many_at_once_by_nghttp_and_h2load(run_tls, run_nginx):
     assert "3000 succeeded, 0 failed, 0 errored, 0 timeout" in said and "Application protocol: h2" in said
 
 
+def test_clients_that_keep_no_table(run_tls, run_nginx):
+    # RFC 7541 4.2: they close the connection where they are not told in turn.
+    proxy = run_tls("reverse", "--upstream", run_nginx().url, reactor="txproxy")
+    for size in ("0", "1024"):
+        said = ran("nghttp", "-n", "-s", "-m", "3", f"--header-table-size={size}", f"{proxy.url}/name")
+        assert len(re.findall(r" 200 +\d+ /name", said)) == 3
+    said = ran("h2load", "-n", "100", "-c", "2", "-m", "5", "--header-table-size=0", f"{proxy.url}/name")
+    assert "100 succeeded" in said
+
+
 def test_it_is_not_offered_where_it_is_not_to_be(run_tls, run_nginx, curl, certificate):
     proxy = run_tls("reverse", "--upstream", run_nginx().url, "--http2", "off")
     assert (

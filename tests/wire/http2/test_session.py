@@ -9,6 +9,7 @@ import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
+import h2.settings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -263,6 +264,58 @@ def test_python_h2_as_a_server() -> None:
     other.send_data(1, b"abc", end_stream=True)
     pump(ours, other, seen)
     assert [getattr(what, "status", what) for _, what in seen][:2] == [200, b"abc"]
+
+
+def with_table(size: int, other: h2.connection.H2Connection) -> None:
+    other.update_settings({h2.settings.SettingCodes.HEADER_TABLE_SIZE: size})
+
+
+def test_python_h2_as_a_client_whose_table_gets_smaller() -> None:
+    other = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding=None))
+    other.initiate_connection()
+    ours = ServerSession()
+    seen: list[Any] = []
+    pump(ours, other, seen)
+    response = ResponseHead(200, Headers([(b"X", b"y")]), body=2)
+    numbers = iter(range(1, 99, 2))
+
+    def answered() -> bool:
+        number = next(numbers)
+        other.send_headers(
+            number,
+            [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")],
+            end_stream=True,
+        )
+        pump(ours, other, seen)
+        stream = seen[-1][0]
+        ours.send_whole(stream, response, b"hi")
+        ours.leave(stream)
+        # It raises an error where it should have been told, in the next field block, of a table that is smaller.
+        return any(isinstance(event, h2.events.StreamEnded) for event in pump(ours, other, seen))
+
+    assert answered() and answered()
+    # RFC 7541 4.2, of which the last may be said twice, and a larger one needs no answer.
+    for size in (1024, 0, 0, 8192, 100):
+        with_table(size, other)
+        pump(ours, other, seen)
+        assert answered() and answered()
+
+
+def test_python_h2_as_a_server_whose_table_gets_smaller() -> None:
+    other = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
+    other.initiate_connection()
+    ours = ClientSession()
+    seen: list[Any] = []
+
+    def asked() -> bool:
+        ours.send_request(HEAD, b"https", ended=True)
+        return any(isinstance(event, h2.events.RequestReceived) for event in pump(ours, other, seen))
+
+    assert asked() and asked()
+    for size in (1024, 0, 0, 8192, 100):
+        with_table(size, other)
+        pump(ours, other, seen)
+        assert asked() and asked()
 
 
 @settings(deadline=None)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault
+from txproxy.wire.http2.field_blocks.block_reader import DEFAULT_TABLE_SIZE
 from txproxy.wire.http2.flood_allowance import FloodAllowance
 from txproxy.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, pack_header
 from txproxy.wire.http2.stream import Stream, StreamState
@@ -25,7 +26,6 @@ _CLOSED: Final = StreamState.CLOSED
 _WHOLE: Final = END_HEADERS | END_STREAM
 # The table of RFC 7541 has no bytes from now on, of which nothing is written anyway.
 _NO_TABLE: Final = b"\x20"
-_TABLE_SIZE: Final = 4096
 
 
 class Sending:
@@ -52,7 +52,7 @@ class Sending:
         self.held = self.apart = False
         # whether the next field block has to say that the table has become smaller, and what the peer last said of it
         self.shrinks = False
-        self._table_size = _TABLE_SIZE
+        self._table_size = DEFAULT_TABLE_SIZE
         # streams of which nothing waits any more
         self.drained: list[Stream] = []
         self._waiting: dict[Stream, None] = {}
