@@ -178,6 +178,8 @@ def test_what_is_too_large_is_there_to_be_answered() -> None:
     stream, _ = only(session, head(3, *POST, ended=False))
     (_, (same, fault)) = session.receive(frame(0, 0, 3, b"x" * 1001))
     assert same is stream and type(fault) is RequestError and fault.status == 413
+    # Once: whoever decides what the answer is would have to do so for each frame.
+    assert session.receive(frame(0, 0, 3, b"x" * 10)) == [(stream, b"x" * 10)]
 
 
 def test_a_response_that_does_not_want_the_rest() -> None:

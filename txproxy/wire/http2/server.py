@@ -351,7 +351,8 @@ class ServerSession(Session):
     def _check_body(self, stream: Stream, size: int) -> None:
         stream.received += size
         limit = self.limits.max_body
-        if limit is not None and stream.received > limit:
+        if limit is not None and stream.received > limit >= stream.received - size:
+            # Once: what still comes has its answer.
             self._events.append((stream, RequestError("the body is too large", status=413)))
 
 

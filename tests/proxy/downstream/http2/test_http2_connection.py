@@ -313,6 +313,16 @@ def test_a_drain_tells_the_client_twice_and_loses_no_request(world):
     assert client.connection.ended and world.outcomes == ["ok", "ok"]
 
 
+def test_a_fault_after_the_last_stream_of_a_drain_ends_it_but_once(world):
+    client = world.client()
+    stream = client.ask()
+    world.proxy.factory.drain()
+    client.turn()
+    client.connection.send(frames.rst_stream(stream, 8) + frames.window_update(0, 0))
+    assert goaways(client.connection.take())[-1] == (stream, 1)
+    assert client.connection.ended and world.outcomes == ["client-gone"]
+
+
 def test_a_drain_does_not_wait_long_for_who_does_not_answer(world):
     connection = world.proxy.connect()
     connection.send(frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK)

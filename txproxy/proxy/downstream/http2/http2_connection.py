@@ -109,10 +109,10 @@ class Http2Protocol:
                 session.allowance.seconds_passed(passed)
                 self._seen_at = now
         self._handle(session.receive(data))
-        fault = session.fault
-        if fault is not None:
-            self.say_fault(fault.detail)
-            self._end()
+        if session.fault is not None:
+            self.say_fault(session.fault.detail)
+            if self.state is _OPEN:  # else the last stream of all has ended just before it
+                self._end()
         elif session.reader.more:
             self._ahead.wait()
         elif (self._begun or not session.reader.clear) and session.begun is not self._begun and self.state is _OPEN:
