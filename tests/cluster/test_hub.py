@@ -91,6 +91,62 @@ def test_who_does_not_read_is_told_all_once_it_speaks_again(sent):
     assert (2, "news", (1, "four")) in sent.since()
 
 
+def test_who_reads_again_is_told_all_though_it_says_nothing(sent):
+    sent.deaf.add(3)
+    sent.hub.heard(1, "news", "one")
+    sent.since()
+    sent.hub.reads(2)
+    assert not sent.since()
+    sent.deaf.clear()
+    sent.hub.reads(3)
+    assert sent.since() == [(1, "joined", 3), (2, "joined", 3)]
+    sent.hub.reads(3)
+    assert not sent.since()
+    sent.hub.heard(1, "news", "two")
+    assert (3, "news", (1, "two")) in sent.since()
+
+
+def test_who_reads_again_hears_who_has_gone_meanwhile(sent):
+    sent.hub.join(4)
+    sent.deaf.add(4)
+    # The one is the first that it does not hear of, and the other comes after that.
+    sent.hub.leave(2)
+    sent.hub.leave(3)
+    sent.since()
+    sent.hub.reads(4)
+    assert not sent.since()
+    sent.deaf.clear()
+    sent.hub.reads(4)
+    assert sent.since() == [(4, "gone", 2), (4, "gone", 3), (1, "joined", 4)]
+
+
+def test_who_does_not_read_does_not_lead_meanwhile(sent):
+    sent.since()
+    sent.deaf.add(1)
+    sent.hub.heard(2, "news", "one")
+    assert sent.hub.lead == 2
+    assert sent.since() == [(3, "news", (2, "one")), (2, "lead", True)]
+    sent.deaf.clear()
+    sent.hub.reads(1)
+    # What the one who leads has to tell is asked for while that is another one, which does not think so for longer.
+    assert sent.since() == [(2, "joined", 1), (3, "joined", 1), (2, "lead", False)]
+    assert sent.hub.lead == 1
+
+
+def test_who_does_not_read_that_it_leads_hears_of_it_later(sent):
+    sent.since()
+    sent.deaf |= {2, 3}
+    sent.hub.leave(1)
+    assert sent.hub.lead == 2 and not sent.since()
+    sent.deaf.clear()
+    sent.hub.reads(3)
+    assert sent.hub.lead == 3
+    assert sent.since() == [(3, "gone", 1), (3, "lead", True)]
+    sent.hub.reads(2)
+    assert sent.hub.lead == 2
+    assert sent.since() == [(2, "gone", 1), (3, "joined", 2), (3, "lead", False), (2, "lead", True)]
+
+
 def test_what_is_lent_is_for_who_has_asked_alone(sent):
     sent.since()
     sent.hub.heard(2, "loan", ("at work", ("ask", "a", 4, 1, 1)))

@@ -27,9 +27,11 @@ class Hub:
         self._peers: dict[int, None] = {}
         # those that finish and go
         self._retired: set[int] = set()
-        # those that have missed something
-        self._behind: set[int] = set()
+        # those that have missed something, each with who has gone meanwhile
+        self._behind: dict[int, list[int]] = {}
         self._lead: int | None = None
+        # those that were told last that they lead
+        self._leading: set[int] = set()
 
     @property
     def lead(self) -> int | None:
@@ -56,10 +58,13 @@ class Hub:
             return
         del self._peers[peer]
         self._retired.discard(peer)
-        self._behind.discard(peer)
+        self._leading.discard(peer)
+        self._behind.pop(peer, None)
         if self._lead == peer:
             self._lead = None
         self._tell(self._others(peer), "gone", peer)
+        for gone in self._behind.values():
+            gone.append(peer)
         self.ledger.leave(peer)
         self._choose()
 
@@ -70,9 +75,8 @@ class Hub:
         if peer not in self._peers:
             return
         if peer in self._behind:
-            # It speaks, and so it reads. What it has missed is in what it would be told if it had just come.
-            self._behind.discard(peer)
-            self._tell(self._others(peer), "joined", peer)
+            # It speaks, and so it reads.
+            self.reads(peer)
         if kind == "news":
             self._tell(self._others(peer), "news", (peer, content))
         elif kind == "loan":
@@ -84,26 +88,49 @@ class Hub:
             if to in self._peers:
                 self._tell([to], "whole", (peer, whole))
 
+    def reads(self, peer: int) -> None:
+        """It has read what it was sent. What it has missed is who has gone, and what it would be told if it had just
+        come: it need not say anything to hear of it, as nobody else knows that it has missed something.
+        """
+        gone = self._behind.pop(peer, None)
+        while gone:
+            if self._send([peer], "gone", gone[0]):
+                self._behind[peer] = gone
+                return
+            del gone[0]
+        if gone is not None:
+            # Before it leads again: much of it is told by the one who leads now.
+            self._tell(self._others(peer), "joined", peer)
+            self._choose()
+
     def _others(self, peer: int) -> list[int]:
         return [other for other in self._peers if other != peer]
 
     def _tell(self, peers: Iterable[int], kind: str, content: Any) -> None:
         # Who has missed something need not hear the rest of it: it is told all at once later.
         able = [peer for peer in peers if peer not in self._behind]
-        if able:
-            self._behind.update(self._send(able, kind, content))
+        late = self._send(able, kind, content) if able else ()
+        if late:
+            self._behind.update((peer, []) for peer in late)
+            self._choose()
 
     def _post(self, peer: int, topic: str, content: tuple[Any, ...]) -> bool:
         return not self._send([peer], "loan", (topic, content))
 
     def _choose(self) -> None:
-        """The one that has been there longest, of those that stay."""
-        staying = (peer for peer in self._peers if peer not in self._retired)
-        lead = next(staying, None)
-        if lead == self._lead:
-            return
-        before, self._lead = self._lead, lead
-        if before is not None:
-            self._send([before], "lead", False)
-        if lead is not None:
-            self._send([lead], "lead", True)
+        """The one that has been there longest, of those that stay and hear what is said; each is told whether it is
+        that one, once it hears.
+        """
+        staying = [peer for peer in self._peers if peer not in self._retired]
+        able = (peer for peer in staying if peer not in self._behind)
+        self._lead = next(able, next(iter(staying), None))
+        for peer in (*self._leading, self._lead):
+            leads = peer == self._lead
+            if peer is None or peer in self._behind or leads == (peer in self._leading):
+                continue
+            if self._send([peer], "lead", leads):
+                self._behind[peer] = []
+                # Another one may have to lead in its place.
+                self._choose()
+                return
+            (self._leading.add if leads else self._leading.discard)(peer)

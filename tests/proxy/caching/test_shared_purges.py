@@ -94,6 +94,17 @@ def test_who_has_missed_some_of_it_forgets_all(cluster, processes):
     assert [covers_all(one) for one in processes] == [False, False, True]
 
 
+def test_who_has_missed_some_of_it_forgets_all_before_it_says_anything(cluster, processes):
+    first, *_ = processes
+    cluster.deaf.add(2)
+    first.cache.purge(Kind.URL, URL)
+    cluster.go_on(0.06)
+    cluster.deaf.clear()
+    cluster.hub.reads(2)
+    cluster.go_on(0.01)
+    assert [covers_all(one) for one in processes] == [False, False, True]
+
+
 def test_who_is_asked_again_for_all_of_it_has_nobody_forget_more(cluster, processes):
     processes[0].cache.purge(Kind.URL, URL)
     cluster.go_on(0.06)

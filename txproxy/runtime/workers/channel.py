@@ -86,6 +86,8 @@ class Channel:
         self._early: deque[Message] = deque()
         self._unsent: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self.waiting = 0  # bytes that are still to be sent
+        # is called when what had to wait has been sent
+        self.on_sent: Callable[[], None] | None = None
         self.closed = False
 
     def start(self, reactor: Any, received: Received, lost: Callable[[], None]) -> None:
@@ -142,6 +144,8 @@ class Channel:
         except OSError:
             self._forget_unsent()
         self._reactor.removeWriter(self)
+        if self.on_sent is not None:
+            self.on_sent()
 
     def _forget_unsent(self) -> None:
         for _, descriptors in self._unsent:

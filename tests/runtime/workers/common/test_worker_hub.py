@@ -77,3 +77,28 @@ def test_who_does_not_read_is_sent_no_more_than_there_is_room_for():
     assert 1 << 20 <= other.waiting < (1 << 20) + 2 * len(pickle.dumps(news))
     for channel in (ours, other, Channel(theirs), Channel(unheard)):
         channel.close()
+
+
+def test_who_has_read_all_again_is_told_what_it_has_missed():
+    hub, reactor, heard, told = WorkerHub(), Reactor(), [], []
+    ours, theirs = channel_pair()
+    other, stopped = channel_pair()
+    for channel in (ours, other):
+        channel.start(reactor, lambda message: None, lambda: None)
+    first, second = Channel(theirs), Channel(stopped)
+    first.start(reactor, told.append, lambda: None)
+    hub.came(1, ours)
+    hub.came(2, other)
+    for _ in range(2000):
+        hub.heard(1, "news", {"rate": {"x" * 1000: 1}})
+    reactor.turn()
+    told.clear()
+    # It goes on, and has nothing to say.
+    second.start(reactor, heard.append, lambda: None)
+    while reactor.getWriters():
+        reactor.turn()
+    reactor.turn()
+    assert [message.content for message in told] == [("joined", 2)]
+    assert 1000 < len(heard) < 2000
+    for channel in (ours, other, first, second):
+        channel.close()

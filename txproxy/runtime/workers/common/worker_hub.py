@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Final
 
 from txproxy.cluster.hub import Hub
@@ -22,6 +23,7 @@ class WorkerHub:
     def came(self, pid: int, channel: Channel) -> None:
         """It serves."""
         self._channels[pid] = channel
+        channel.on_sent = partial(self._hub.reads, pid)
         self._hub.join(pid)
 
     def leaves(self, pid: int) -> None:
@@ -30,7 +32,9 @@ class WorkerHub:
 
     def gone(self, pid: int) -> None:
         """It has ended, before it served perhaps."""
-        if self._channels.pop(pid, None) is not None:
+        channel = self._channels.pop(pid, None)
+        if channel is not None:
+            channel.on_sent = None
             self._hub.leave(pid)
 
     def heard(self, pid: int, kind: str, content: Any) -> None:
