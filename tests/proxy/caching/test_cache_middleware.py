@@ -363,3 +363,16 @@ def test_who_asks_for_heads_alone_keeps_no_page_for_ever(proxy):
         proxy.pass_time(1.5)
         proxy.ask(get(method="HEAD"), proxy.response("", length=5, cache_control="max-age=1"))
     assert proxy.ask(get(), proxy.response("other"))[0].body == b"other"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("condition", [{"if_match": '"old"'}, {"if_unmodified_since": date()}])
+def test_a_condition_that_is_the_origins_to_judge_goes_to_it(proxy, method, stored, condition):
+    """RFC 9110 sections 13.1.1 and 13.1.4, RFC 9111 section 4.3.2."""
+    if stored:
+        proxy.ask(get(), proxy.response(etag='"new"', cache_control="max-age=60"))
+    got, asked = proxy.ask(get(method=method, **condition), proxy.response("", "412 No", length=0))
+    (name, value), *_ = condition.items()
+    assert got.status == 412 and f"\r\n{name.replace('_', '-')}: {value}\r\n".encode() in asked
+    assert got.told == 'txproxy; fwd=bypass; detail="a condition for the origin"'

@@ -253,6 +253,9 @@ class _Caching:
         request, cache = asking.request, self._cache
         if wants_stored_alone(request.headers, asking.policy):
             return self._unavailable(asking)
+        if for_the_origin(request.headers):
+            # RFC 9110 13.1.1: what comes without the condition may be what the client does not want.
+            return self._bypass(asking, "a condition for the origin")
         if request.method == b"HEAD":
             return self._head(asking, why)
         if b"range" in request.headers.index:
