@@ -11,9 +11,12 @@ from twisted.web.static import Data
 
 from tests.wire.http1.corpus import FOLDER, load
 from txproxy import Allotments, Bandwidth, BoundsMiddleware, Pool, Quota, ReverseProxyFactory, ReverseProxyResource
+from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.errors import ConfigError, ConnectionRefused
 from txproxy.limits.usage import Usage
 from txproxy.net.dialing import Dialer
+from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.limits import Limits
 from txproxy.testing import MemoryConnection, MemoryNetwork, ProxyInMemory
 from txproxy.upstreams.health.health_check import HealthCheck
@@ -166,6 +169,23 @@ def test_redirects_lead_back_to_where_it_is_mounted(site, location, mapped):
     )
     lines = client.received.split(b"\r\n")
     assert b"Location: " + mapped in lines and b"Set-Cookie: a=b; Path=/api/deep" in lines
+
+
+@pytest.mark.parametrize(
+    ("location", "mapped"), [(b"/app/login", b"/api/login"), (b"http://10.0.0.1/app/x", b"http://s.example/api/x")]
+)
+def test_redirects_that_are_kept_lead_back_as_well(make_site, location, mapped):
+    cache = SharedCache(MemoryStore(1 << 20))
+    site = make_site(path=b"/app", middleware=[CacheMiddleware(cache)])
+    client = site.connect()
+    lines = b"Cache-Control: max-age=60\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    for _ in range(2):
+        client.send(b"GET /api/private HTTP/1.1\r\nHost: s.example\r\n\r\n")
+        if not client.received:
+            site.network.connections[0].send(b"HTTP/1.1 301 Moved\r\n" + lines)
+        assert b"\r\nLocation: %b\r\n" % mapped in client.take()
+    (connection,) = site.network.connections
+    assert connection.received.count(b"GET ") == 1
 
 
 def test_after_a_failed_attempt_redirects_are_mapped_as_well(make_site):

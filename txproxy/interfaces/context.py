@@ -34,7 +34,7 @@ Filters: TypeAlias = "tuple[tuple[ResponseFilter, ...], tuple[RequestFilter, ...
     "connection", "client_ip", "scheme", "lines", "trace", "user", "verdict", "limit", "cache", "again", "rule",
     "errand", "response_filters", "request_filters", "filters_aside", "fetched", "groups", "personal", "traced",
     "priority", "trailers", "waited_for", "not_repeated", "tunnel_ended_by", "informational", "repeats", "attempt",
-    "_closed",
+    "treatments", "_closed",
 )  # fmt: skip
 class RequestContext:
     """What is known of one request: who has sent it, and what policy said of it. Each request has its own, so that
@@ -62,6 +62,9 @@ class RequestContext:
     long as that has the same factory: another one of the same bytes would have come as far as this one. Who knows that
     sets it, and it holds where the mode, and all that stands around it, say that they do so. ``again`` is then what has
     answered it, and would answer the other as well.
+
+    ``treatments`` are what those who stand around the place of a cache do with the plan of a request, the innermost
+    first: they are called with that of each one which is sent from there on its behalf.
 
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
@@ -92,6 +95,7 @@ class RequestContext:
     again: LastingAnswer | None
     request_filters: tuple[RequestFilter, ...]
     attempt: Any = None
+    treatments: tuple[Callable[[Any], None], ...] = ()
     # those of decisions that may still be asked for, or never will: they are told of the end as well
     filters_aside: tuple[Filters, ...]
     # the filters that were told that it is over

@@ -58,6 +58,9 @@ class OwnFields:
         return OwnFields(self.request + other.request, self.response + other.response)
 
 
+MapBack: TypeAlias = "Callable[[Any, RequestHead, RequestContext, list[bytes]], list[bytes]]"
+
+
 @instance_names(
     "attempt", "response_timeout", "max_body", "bounds", "map_back", "next_attempt", "cuts", "tunnel_timeout", "gate",
     "own_fields", "asked", "_given_back",
@@ -86,7 +89,7 @@ class Plan:
     next_attempt: Callable[[Plan, ExchangeError], Attempt | Deferred[Attempt] | None] | None = None
     cuts = 0
     asked: Any = None
-    map_back: Callable[[Any, RequestHead, RequestContext, list[bytes]], list[bytes]] | None = None
+    map_back: MapBack | None = None
     response_timeout: float | None
     tunnel_timeout: float | None = None
     max_body: int | None

@@ -28,7 +28,7 @@ from txproxy.proxy.upstream.connection_binding import close_all, own_connections
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.reverse.actions.treatments import Treatment
 from txproxy.reverse.mode import ReverseProxyFactory, mode_to
-from txproxy.reverse.rewriting.response_mapping import WayBack
+from txproxy.reverse.rewriting.response_mapping import WayBack, map_back
 from txproxy.reverse.web_resource_heads import MountedHead, below, head_of, to_slash
 from txproxy.upstreams.pool import Pool
 from txproxy.wire.headers import Headers
@@ -265,6 +265,7 @@ class _MapBack:
     """
 
     strict_transport = None
+    map_to_keep = staticmethod(map_back)
 
     def __init__(self, path: bytes) -> None:
         self._path = path
@@ -285,11 +286,12 @@ class _WayBackTo(ResponseFilter):
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         attempt = context.attempt
-        if attempt is None or not response.headers.names_server:
+        if not response.headers.names_server or (attempt is None and context.cache is None):
             return response
         asked = self._asked
         way_back = WayBack(asked.mount, self._path)
-        theirs = attempt.upstream.authority, attempt.head.authority
+        # What was kept names no upstream any more.
+        theirs = (attempt.upstream.authority, attempt.head.authority) if attempt is not None else (b"", b"")
         return response.with_lines(way_back.lines(response.headers.lines, asked, context, *theirs))
 
 
@@ -342,8 +344,8 @@ class ReverseProxyResource(Resource, ProvidesResource):  # type: ignore[misc]
             except ConfigError as fault:
                 raise fault.at("path") from None
         self._path = path.rstrip(b"/")
-        map_back: Any = _MapBack(self._path)
-        mode = mode_to(pool, host, via, trusted_proxies, sticky, Treatment(response=map_back))
+        mapping: Any = _MapBack(self._path)
+        mode = mode_to(pool, host, via, trusted_proxies, sticky, Treatment(response=mapping))
         self._factory = ReverseProxyFactory(mode, via=via, limits=limits, middleware=middleware, reactor=reactor)
         self._serves = False
         self._held: _Held = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
@@ -177,10 +178,13 @@ class Treated:
             self._slash = treatment.request.strip if treatment.request is not None and action.pools else b""
         self._response = treatment.response or None
         self._own_fields = _own_fields(treatment)
+        # whether somebody stands between it and the pool who may send requests of his own
+        self._composed = False
 
     def attach(self, services: Services) -> None:
         """See :class:`Action`."""
         self._services = services
+        self._composed = bool(services.inner_middleware)
         self._action.attach(services)
         treatment = self._treatment
         changes = (treatment.request, treatment.response, treatment.auth, treatment.mirror)
@@ -224,6 +228,8 @@ class Treated:
             if context.trace is not None:
                 context.trace.hide(self._request.kept)
             head = self._request.apply(head, context)
+        if self._composed:
+            context.treatments = (_TreatmentOfSent(self._treat_sent, head, context), *context.treatments)
         decision: Decision = self._treat(head, context, self._action.plan(head, context))
         return decision
 
@@ -246,6 +252,22 @@ class Treated:
         return decision
 
     def _treat_plan(self, head: RequestHead, context: RequestContext, plan: Plan) -> None:
+        self._change(plan)
+        if self._treatment.response is not None:
+            # It says whether anything is mapped back, and does it.
+            plan.map_back = None
+        self._copy(head, context, plan)
+
+    def _treat_sent(self, head: RequestHead, context: RequestContext, plan: Plan, again: bool) -> None:
+        """The same of the plan of a request that a cache sends on behalf of one."""
+        self._change(plan)
+        if self._treatment.response is not None:
+            # The rest is done when a client gets it.
+            plan.map_back = self._treatment.response.map_to_keep
+        if not again:
+            self._copy(head, context, plan)
+
+    def _change(self, plan: Plan) -> None:
         treatment = self._treatment
         # An action that is treated itself has its own: of two limits the lower holds.
         plan.response_timeout = _lower(plan.response_timeout, treatment.response_timeout)
@@ -254,9 +276,9 @@ class Treated:
         if self._own_fields is not None:
             inner = plan.own_fields
             plan.own_fields = self._own_fields if inner is None else self._own_fields.and_(inner)
-        if treatment.response is not None:
-            # It says whether anything is mapped back, and does it.
-            plan.map_back = None
+
+    def _copy(self, head: RequestHead, context: RequestContext, plan: Plan) -> None:
+        treatment = self._treatment
         if treatment.mirror is not None and plan.attempt.head is not None:
             # Only now: what goes nowhere is not copied either.
             if context.trace is not None:
@@ -267,6 +289,27 @@ class Treated:
             copying = treatment.mirror.begin(self._services, head, context)
             if copying is not None:
                 context.filter_requests(copying)
+
+
+class _TreatmentOfSent:
+    """What ``treat`` does with the plans of requests that are sent on behalf of one, the first of which is known."""
+
+    __slots__ = ("_treat", "_head", "_context", "_again")
+
+    def __init__(
+        self,
+        treat: Callable[[RequestHead, RequestContext, Plan, bool], None],
+        head: RequestHead,
+        context: RequestContext,
+    ) -> None:
+        self._treat = treat
+        self._head = head
+        self._context = context
+        self._again = False
+
+    def __call__(self, plan: Plan) -> None:
+        again, self._again = self._again, True
+        self._treat(self._head, self._context, plan, again)
 
 
 def _with_slash(head: RequestHead, prefix: bytes) -> bytes:

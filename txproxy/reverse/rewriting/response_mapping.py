@@ -15,6 +15,10 @@ an upstream says of itself wrong for the client. What is mapped back:
   and not the client's host, so that the cookie is the client's host's alone.
 
 All else is left as it is, such as a URL with userinfo. What a regular expression has made of a path cannot be undone.
+
+A response that is kept is mapped in two steps, as nobody knows later which upstream has sent it: what names that is
+mapped before it is kept (:class:`WayToKeep`), and all that depends on the route when a client gets it, which may have
+come by another one by then.
 """
 
 from __future__ import annotations
@@ -233,9 +237,33 @@ def _fits(host: str, domain: bytes) -> bool:
     return host == name or host.endswith("." + name)
 
 
-_WITHOUT_PREFIXES: Final = WayBack()
+class WayToKeep(WayBack):
+    """Maps what names an upstream in a response that is kept, and what names its domains. URLs that one of the
+    ``locations`` is for stay, as that knows them by what the upstream has said.
+    """
+
+    __slots__ = ("_staying",)
+
+    def __init__(self, domains: Mapping[bytes, bytes] | None = None, locations: Iterable[LocationMapping] = ()) -> None:
+        super().__init__(domains=domains)
+        self._staying = tuple(locations)
+
+    def reference(
+        self, value: bytes, head: RequestHead, context: RequestContext, authority: bytes, told: bytes = b""
+    ) -> bytes:
+        """See :class:`WayBack`."""
+        if self._staying and mapped_location(value, self._staying, head, context) is not None:
+            return value
+        return super().reference(value, head, context, authority, told)
+
+    def map(self, attempt: Any, head: RequestHead, context: RequestContext, lines: list[bytes]) -> list[bytes]:
+        """See ``map_back`` of :class:`txproxy.interfaces.Plan`."""
+        return self.lines(lines, head, context, attempt.upstream.authority, attempt.head.authority)
+
+
+_WITHOUT_PREFIXES: Final = WayToKeep()
 
 
 def map_back(attempt: Any, head: RequestHead, context: RequestContext, lines: list[bytes]) -> list[bytes]:
     """The lines of a response to ``head`` where no route has changed the path; see :class:`txproxy.interfaces.Plan`."""
-    return _WITHOUT_PREFIXES.lines(lines, head, context, attempt.upstream.authority, attempt.head.authority)
+    return _WITHOUT_PREFIXES.map(attempt, head, context, lines)

@@ -13,6 +13,7 @@ import attrs
 from txproxy.errors import ConfigError, Finding
 from txproxy.frozen_values import frozen
 from txproxy.interfaces.context import RequestContext, ResponseFilter
+from txproxy.interfaces.plan import MapBack
 from txproxy.matching.hosts import host_name
 from txproxy.matching.paths import configured_path
 from txproxy.plain_values import PlainValue
@@ -21,7 +22,7 @@ from txproxy.reverse.rewriting.cookie_flags import CookieFlags, flagged
 from txproxy.reverse.rewriting.header_fields import FieldChanges, Fields, fields_of, names_of
 from txproxy.reverse.rewriting.location_mapping import LocationMapping
 from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
-from txproxy.reverse.rewriting.response_mapping import WayBack
+from txproxy.reverse.rewriting.response_mapping import WayBack, WayToKeep
 from txproxy.reverse.rewriting.strict_transport import HSTS_ALONE, Hsts, StrictTransport
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
@@ -71,7 +72,10 @@ class ResponseRewrite(PlainValue):
     locations: tuple[tuple[str, str], ...] = attrs.field(default=(), converter=_pairs)
     by_status: tuple[StatusChanges, ...] = attrs.field(default=(), converter=tuple)
     _changes: FieldChanges = attrs.field(init=False, eq=False, repr=False)
+    # of a response that comes from an upstream, and of one that was kept; and what was mapped before that was
     _way_back: WayBack | None = attrs.field(init=False, eq=False, repr=False)
+    _kept_back: WayBack = attrs.field(init=False, eq=False, repr=False)
+    _to_keep: WayToKeep = attrs.field(init=False, eq=False, repr=False)
     _flags: tuple[CookieFlags, ...] = attrs.field(init=False, eq=False, repr=False)
     # what a response passes besides, whoever gives it; None without ``hsts``
     strict_transport: ResponseFilter | None = attrs.field(init=False, eq=False, repr=False)
@@ -95,6 +99,8 @@ class ResponseRewrite(PlainValue):
         for name, value in (
             ("_changes", changes),
             ("_way_back", WayBack(*prefixes, domains, paths, locations) if self.map_back else None),
+            ("_kept_back", WayBack(*prefixes, None, paths, locations)),
+            ("_to_keep", WayToKeep(domains, locations)),
             ("_flags", tuple(flags)),
             ("strict_transport", StrictTransport(self.hsts.line) if self.hsts is not None else None),
         ):
@@ -114,6 +120,11 @@ class ResponseRewrite(PlainValue):
     def __bool__(self) -> bool:
         return self._always or self.hsts is not None
 
+    @property
+    def map_to_keep(self) -> MapBack | None:
+        """What is mapped of a response before it is kept; None for nothing."""
+        return self._to_keep.map if self.map_back else None
+
     def of(self, asked: RequestHead) -> ResponseFilter | None:
         """What the response to a request passes that the client has ``asked`` in this way; None if nothing."""
         return _Rewriting(self, asked) if self._always else None
@@ -122,11 +133,14 @@ class ResponseRewrite(PlainValue):
         """Its lines as the client gets them."""
         lines = response.headers.lines
         attempt = context.attempt
-        # An answer of the route's own has nothing that would have to be mapped back.
         authority = attempt.upstream.authority if attempt is not None else b""
-        if attempt is not None and self._way_back is not None and response.headers.names_server:
-            told = attempt.head.authority if attempt.head is not None else b""
-            lines = self._way_back.lines(lines, asked, context, authority, told)
+        if self._way_back is not None and response.headers.names_server:
+            if attempt is not None:
+                told = attempt.head.authority if attempt.head is not None else b""
+                lines = self._way_back.lines(lines, asked, context, authority, told)
+            elif context.cache is not None:
+                # Any other answer is one of the route's own, and has nothing that would have to be mapped back.
+                lines = self._kept_back.lines(lines, asked, context, b"")
         index = response.headers.index
         if self._flags and b"set-cookie" in index:
             lines = [flagged(line, self._flags) if line[:11].lower() == b"set-cookie:" else line for line in lines]

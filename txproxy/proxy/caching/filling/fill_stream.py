@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from twisted.logger import Logger
 
 from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.interfaces.context import RequestContext, ResponseFilter
-from txproxy.interfaces.middleware import Handler
+from txproxy.interfaces.middleware import Handler, decided
+from txproxy.interfaces.plan import Decision, Plan
 from txproxy.proxy.exchanges.errands import ErrandStream
 from txproxy.proxy.services import Services
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
+_T = TypeVar("_T")
 
 
 class Filled(Protocol):
@@ -69,7 +72,9 @@ class FillStream(ErrandStream):
     def __init__(
         self, services: Services, handle: Handler, head: RequestHead, context: RequestContext, fill: Filled
     ) -> None:
-        super().__init__(services, handle, head, context)
+        # The plan is made here: those who stand around the cache see none of it.
+        treated = partial(_treated, handle) if context.treatments else handle
+        super().__init__(services, treated, head, context)
         self._services = services
         self._fill = fill
         self._seen = _Seen()
@@ -174,3 +179,15 @@ class FillStream(ErrandStream):
         """See :class:`ErrandStream`."""
         self._over = True
         self._services.errands.discard(self)
+
+
+def _treated(handle: Handler, head: RequestHead, context: RequestContext) -> Decision:
+    """What ``handle`` decides, with what the treatments of the client's request make of it."""
+    return decided(handle(head, context), partial(_treat, context))
+
+
+def _treat(context: RequestContext, decision: _T) -> _T:
+    if isinstance(decision, Plan):
+        for treat in context.treatments:
+            treat(decision)
+    return decision
