@@ -268,6 +268,26 @@ def is_momentary(observer: Callable[..., None]) -> bool:
     return getattr(observer, "momentary", False)
 
 
+class FinishedStream(Protocol):
+    """A raw stream that has ended, as whoever counts or logs it is told of it: ``record`` is what exchanges have as
+    well, or None where nothing was noted.
+    """
+
+    client_ip: str
+    context: RequestContext
+    server_name: str | None
+    outcome: str
+    detail: str
+    sent: int
+    received: int
+    seconds: float
+    record: ExchangeRecord | None
+
+    @property
+    def upstream(self) -> object:
+        """Where it went, or None."""
+
+
 class Audit(Protocol):
     """Who writes down what was decided (see :class:`txproxy.AuditLog`)."""
 
@@ -287,7 +307,7 @@ class Audit(Protocol):
 class StreamAudit(Protocol):
     """Who writes down which streams there were (see :class:`txproxy.AuditLog`)."""
 
-    def stream(self, stream: Any) -> None:
+    def stream(self, stream: FinishedStream) -> None:
         """One that has ended."""
 
     def open(self) -> None:

@@ -9,10 +9,9 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError
-from txproxy.interfaces.record import FinishedExchange, momentary
+from txproxy.interfaces.record import FinishedExchange, FinishedStream, momentary
 from txproxy.observe.log_destinations import destination_of
 from txproxy.observe.log_file import LogFile
-from txproxy.observe.log_formats.combined import BriefStream
 from txproxy.observe.log_formats.connection_facts import NOT_TOLD
 from txproxy.observe.log_formats.line_format import COMBINED, LineFormat, line_format
 from txproxy.observe.log_formats.steady_line import NO_PLACE
@@ -98,7 +97,7 @@ class AccessLog:
             self.file.wait_for(self)
         return said
 
-    def stream(self, stream: BriefStream) -> None:
+    def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""
         # Another thread may be making lines of that format.
         with self._making:

@@ -13,35 +13,18 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.logger import Logger
 
 from txproxy.errors import ConfigError, DestinationProhibited
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import ExchangeRecord
+from txproxy.interfaces.record import ExchangeRecord, FinishedStream
 from txproxy.matching.hosts import normal_host
 from txproxy.observe.log_file import LogFile
 from txproxy.wire.target import DEFAULT_PORTS, split_authority
 
 _log = Logger()
-
-
-class FinishedStream(Protocol):
-    """A raw stream, as far as the log is concerned."""
-
-    client_ip: str
-    context: RequestContext
-    server_name: str | None
-    outcome: str
-    detail: str
-    received: int
-    sent: int
-    seconds: float
-
-    @property
-    def upstream(self) -> object:
-        """Where it went, or None."""
 
 
 class AuditLog:

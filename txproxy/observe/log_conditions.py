@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from txproxy.frozen_values import frozen
-from txproxy.interfaces.record import FinishedExchange, momentary
+from txproxy.interfaces.record import FinishedExchange, FinishedStream, momentary
 from txproxy.matching.statuses import statuses_of
-from txproxy.observe.log_formats.log_field import FinishedStream
 from txproxy.observe.log_formats.nginx_names import stream_status
 from txproxy.observe.log_formats.record_facts import CLIENT_LEFT
 

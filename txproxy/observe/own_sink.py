@@ -8,8 +8,7 @@ from typing import Any, Final
 from txproxy.components.named_code import NamedCode, call_code, check_call, find_code
 from txproxy.errors import ConfigError
 from txproxy.interfaces.hooks.code_faults import CodeFaults
-from txproxy.interfaces.record import FinishedExchange, momentary
-from txproxy.observe.log_formats.combined import BriefStream
+from txproxy.interfaces.record import FinishedExchange, FinishedStream, momentary
 from txproxy.observe.log_formats.line_format import LineFormat
 
 _ACCEPTED: Final = (
@@ -85,6 +84,6 @@ class SinkLog:
             self._connections.facts(connection)
         self.sink.write(self._line(over, time()))
 
-    def stream(self, stream: BriefStream) -> None:
+    def stream(self, stream: FinishedStream) -> None:
         """One raw stream that has ended."""
         self.sink.write(self._stream_line(stream, time()))

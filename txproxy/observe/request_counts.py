@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange, momentary
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange, FinishedStream, momentary
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
 
@@ -158,15 +158,6 @@ class Row:
 # of no method that a request could have
 _NO_ROW: Final = Row()
 _NO_ROW.method = b" "
-
-
-class FinishedStream(Protocol):
-    """A raw stream, as far as it is counted."""
-
-    outcome: str
-    sent: int
-    received: int
-    record: ExchangeRecord | None
 
 
 def _place(upstream: Any) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from txproxy.interfaces.connection import ClientConnection
 from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.dialers import IDialer
 from txproxy.interfaces.middleware import IStreamMiddleware, places
-from txproxy.interfaces.record import ExchangeRecord, StreamAudit
+from txproxy.interfaces.record import ExchangeRecord, FinishedStream, StreamAudit
 from txproxy.net.dns.resolver import Resolver
 from txproxy.net.peers import ip_of
 from txproxy.proxy.bounds_middleware import FindBounds
@@ -38,7 +38,7 @@ _FILTERS_ACCEPTED: Final = (
     "accepted is an object with admit(connection) and closed(connection), or an IStreamMiddleware"
 )
 
-StreamObserver: TypeAlias = Callable[[StreamProtocol], None]
+StreamObserver: TypeAlias = Callable[[FinishedStream], None]
 
 
 class StreamServices(Services):

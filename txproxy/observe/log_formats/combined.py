@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import FinishedExchange
+from txproxy.interfaces.record import FinishedExchange, FinishedStream
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.escaping import one_word, quoted
@@ -22,20 +22,6 @@ _MOST_KNOWN: Final = 1000
 _LONGEST_KNOWN: Final = 200
 # See :meth:`CombinedLines.brief`.
 Brief: TypeAlias = "tuple[Steady, bytes, int, int, float]"
-
-
-class BriefStream(Protocol):
-    """A raw stream, as far as these lines are concerned."""
-
-    client_ip: str
-    context: RequestContext
-    outcome: str
-    sent: int
-    record: FinishedExchange | None
-
-    @property
-    def upstream(self) -> object:
-        """Where it went, or None."""
 
 
 def _status(version: bytes, status: int) -> bytes:
@@ -148,7 +134,7 @@ class CombinedLines:
             agent,
         )
 
-    def stream(self, stream: BriefStream, now: float) -> bytes:
+    def stream(self, stream: FinishedStream, now: float) -> bytes:
         """The line of a raw stream that has ended."""
         if not self._since <= now < self._since + 1.0:
             self._turn_to(now)

@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from time import gmtime, localtime, strftime
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from txproxy.frozen_values import frozen
-from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.record import FinishedExchange
 from txproxy.observe.log_formats.escaping import Escape, quoted
-
-
-class FinishedStream(Protocol):
-    """A raw stream, as far as the log is concerned."""
-
-    client_ip: str
-    context: RequestContext
-    server_name: str | None
-    outcome: str
-    detail: str
-    sent: int
-    received: int
-    record: FinishedExchange | None
-
-    @property
-    def upstream(self) -> object:
-        """Where it went, or None."""
-
 
 # of the record of an exchange, and the time at which it ended, in seconds since 1970
 Getter: TypeAlias = "Callable[[FinishedExchange, float], Any]"

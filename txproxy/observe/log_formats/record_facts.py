@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from txproxy.interfaces.context import RequestContext
-from txproxy.interfaces.record import AttemptRecord, FinishedExchange
+from txproxy.interfaces.record import AttemptRecord, FinishedExchange, FinishedStream
 from txproxy.observe.log_formats.connection_facts import UpstreamFacts, place_of
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.grpc.grpc_statuses import read_status
@@ -234,15 +233,7 @@ def trace_id(record: FinishedExchange) -> bytes | None:
     return traced.trace if traced is not None else None
 
 
-class EndedStream(Protocol):
-    """A raw stream, as far as it has to be known how it went."""
-
-    outcome: str
-    context: RequestContext
-    record: FinishedExchange | None
-
-
-def stream_status(stream: EndedStream) -> int:
+def stream_status(stream: FinishedStream) -> int:
     """What stands for the status of a raw stream: 200 if it went well, what a limit that has refused it refuses with
     (429 for a rate), and else 503.
     """

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from txproxy.interfaces.answers import Verdict
 from txproxy.interfaces.connection import ClientConnection
-from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange
+from txproxy.interfaces.record import AttemptRecord, ExchangeRecord, FinishedExchange, FinishedStream
 from txproxy.observe.log_formats import record_facts as facts
 from txproxy.observe.log_formats.connection_facts import Connections, TlsFacts
 from txproxy.observe.log_formats.json_lines.brief_lines import LONGEST_KNOWN, LONGEST_TEXT, MOST_KNOWN, BriefLines
@@ -22,7 +22,6 @@ from txproxy.observe.log_formats.json_lines.json_values import (
     json_seconds,
     json_text,
 )
-from txproxy.observe.log_formats.log_field import FinishedStream
 from txproxy.observe.log_formats.own_names import cache_ttl, connect_seconds, proxy_error
 from txproxy.observe.log_formats.steady_line import Alike, Remembered, remember
 from txproxy.wire.grpc.calls import is_call
