@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from txproxy.errors import ConfigError
 from txproxy.matching.networks import Networks
 from txproxy.reverse.client_identity import Believed, Trust, peer_alone
-from txproxy.wire.forwarded import parse
 from txproxy.wire.headers import Headers
 
 TRUST = Trust(["10.0.0.0/8", "fd00::/8"])
@@ -209,24 +208,10 @@ def test_unix_sockets_are_trusted_where_they_are_named_and_stand_in_no_chain():
     assert believe("unix:").chain == b"unix:"
 
 
-def test_forwarded_is_told_on():
-    believed = believe(x_forwarded_for="192.0.2.1, fd00::2", x_forwarded_proto="https", x_forwarded_host="a.example")
-    assert believed.forwarded_line(b"b.example:80") == (
-        b'Forwarded: for=192.0.2.1;host=a.example;proto=https, for="[fd00::2]", for=10.0.0.1;proto=http;'
-        b'host="b.example:80"'
-    )
-    assert peer_alone("192.0.2.1", "https").forwarded_line(b"") == b"Forwarded: for=192.0.2.1;proto=https"
-    assert peer_alone("unix:", "http").forwarded_line(b"a") == b"Forwarded: for=unknown;proto=http;host=a"
-    hidden = believe(x_forwarded_proto="https").forwarded_line(b"a")
-    assert hidden == b"Forwarded: for=unknown;proto=https, for=10.0.0.1;proto=http;host=a"
-
-
 def test_what_is_told_on_is_believed_by_the_next():
     first = believe(x_forwarded_for="6.6.6.6, 192.0.2.1, 10.0.0.2", x_forwarded_proto="https")
-    line = first.forwarded_line(b"a").partition(b": ")[2].decode()
-    for fields in ({"x_forwarded_for": first.chain.decode(), "x_forwarded_proto": "https"}, {"forwarded": line}):
-        second = believe("10.0.0.9", **fields)
-        assert (second.client_ip, second.scheme) == ("192.0.2.1", "https")
+    second = believe("10.0.0.9", x_forwarded_for=first.chain.decode(), x_forwarded_proto="https")
+    assert (second.client_ip, second.scheme) == ("192.0.2.1", "https")
 
 
 def test_answers_are_remembered_unless_they_are_long():
@@ -264,4 +249,3 @@ def test_no_bytes_raise_and_the_believed_are_addresses(value, name):
     everybody = Networks(["0.0.0.0/0", "::/0"])
     assert believed.client_ip in everybody
     assert all(entry in everybody for entry in believed.chain.decode().split(", "))
-    assert parse(believed.forwarded_line(b"a").partition(b": ")[2])

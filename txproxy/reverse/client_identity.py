@@ -30,7 +30,7 @@ from txproxy.errors import ConfigError
 from txproxy.interfaces.context import RequestContext
 from txproxy.matching.networks import PeerNetworks, read_address
 from txproxy.matching.ports import read_port
-from txproxy.wire.forwarded import Element, Node, build, from_the_end, quoted
+from txproxy.wire.forwarded import Element, from_the_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 from txproxy.wire.target import split_authority
@@ -65,17 +65,12 @@ class Believed:
     port: int = 0
     chain: bytes = b""
     lines: tuple[bytes, ...] = attrs.field(default=(), eq=False, repr=False)
-    _forwarded: bytes = attrs.field(default=b"", eq=False, repr=False)
-
-    def forwarded_line(self, authority: bytes) -> bytes:
-        """The same as a line of Forwarded (RFC 7239); ``authority`` is the Host of the request as the peer sent it."""
-        return self._forwarded + b";host=" + quoted(authority) if authority else self._forwarded
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def peer_alone(peer_ip: str, scheme: str) -> Believed:
     """What is believed of a request that nobody trusted has brought: it is the peer's."""
-    return _believed(peer_ip, scheme, [], scheme, b"", 0)
+    return _believed(peer_ip, [], scheme, b"", 0)
 
 
 class Trust:
@@ -135,7 +130,7 @@ class Trust:
             return self._of_elements(peer_ip, scheme, forwarded)
         hops, told = self._walk(_addresses(chain or b""))
         client_scheme = _SCHEMES.get(_at(proto, told).lower(), scheme)
-        return _believed(peer_ip, scheme, hops, client_scheme, _authority(_at(host, told)), _port(_at(port, told)))
+        return _believed(peer_ip, hops, client_scheme, _authority(_at(host, told)), _port(_at(port, told)))
 
     def _of_elements(self, peer_ip: str, scheme: str, forwarded: bytes) -> Believed:
         elements: list[Element] = []
@@ -144,7 +139,7 @@ class Trust:
             return peer_alone(peer_ip, scheme)
         # The last that the walk has come to is the one that tells of the client.
         element = elements[told - 1]
-        return _believed(peer_ip, scheme, hops, _SCHEMES.get(element.proto, scheme), _authority(element.host), 0)
+        return _believed(peer_ip, hops, _SCHEMES.get(element.proto, scheme), _authority(element.host), 0)
 
     def _walk(self, addresses: Iterator[str | None]) -> tuple[list[str], int]:
         """The believed addresses, the nearest first, and how many entries trusted proxies have written."""
@@ -218,7 +213,7 @@ def _port(value: bytes) -> int:
     return read_port(value.decode("latin-1"))
 
 
-def _believed(peer_ip: str, scheme: str, hops: list[str], client_scheme: str, host: bytes, port: int) -> Believed:
+def _believed(peer_ip: str, hops: list[str], client_scheme: str, host: bytes, port: int) -> Believed:
     """``hops`` are the believed addresses, the nearest first."""
     client_ip = hops[-1] if hops else peer_ip
     path = hops[::-1]
@@ -233,10 +228,4 @@ def _believed(peer_ip: str, scheme: str, hops: list[str], client_scheme: str, ho
     ]
     if port:
         lines.append(b"X-Forwarded-Port: %d" % port)
-    elements = [Element(Node.of(hop)) for hop in hops[::-1]]
-    if not elements and (host or client_scheme != scheme):
-        elements.append(Element(Node("unknown")))
-    if elements:
-        elements[0] = attrs.evolve(elements[0], host=host, proto=client_scheme.encode("ascii"))
-    elements.append(Element(Node.of(peer_ip), proto=scheme.encode("ascii")))
-    return Believed(client_ip, client_scheme, host, port, chain, tuple(lines), b"Forwarded: " + build(elements))
+    return Believed(client_ip, client_scheme, host, port, chain, tuple(lines))
