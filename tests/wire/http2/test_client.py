@@ -13,7 +13,7 @@ from txproxy.errors import ResponseError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
-from txproxy.wire.http2.events import Event, GoingAway, StreamReset
+from txproxy.wire.http2.events import WRITABLE, Event, GoingAway, StreamReset
 from txproxy.wire.http2.faults import CANCEL, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.own_settings import Http2Settings
@@ -115,6 +115,51 @@ def test_a_server_that_goes_away_gives_back_what_it_has_not_seen() -> None:
     session.leave(seen)
     session.leave(unseen)
     assert session.active == 0 and resets(session.take_output()) == []
+
+
+def test_what_a_server_that_goes_away_will_not_see_is_taken_back() -> None:
+    session = begun()
+    seen, other = asked(session, b"POST", ended=False), asked(session)
+    session.take_output()
+    unseen, cancelled = asked(session, b"PUT", ended=False), asked(session)
+    session.send_body(seen, b"a" * 10)
+    session.send_body(unseen, b"b" * 40_000)
+    session.send_body(unseen, b"c" * 40_000)
+    session.send_body(seen, b"d" * 10)
+    session.cancel(cancelled)
+    events = session.receive(frames.ping(b"12345678") + frames.goaway(3, NO_ERROR))
+    assert [stream for stream, _ in events] == [None, unseen, seen]
+    found = taken_apart(session.take_output())
+    assert [(name, number) for name, _, number, _ in found] == [("DATA", 1), ("PING", 0), ("DATA", 1)]
+    # The window is there for who is left.
+    assert session.sending.window == 65535 - 20 and not session.sending.bulk
+    assert b"".join(unseen.unsent) == b"b" * 40_000 + b"c" * 40_000
+    assert whats(session, answer(3))[0].status == 200 and other.headed
+
+
+def test_what_has_not_gone_out_is_taken_back_with_what_is_cut() -> None:
+    session = ClientSession()
+    first, unseen = asked(session), asked(session, b"POST", ended=False)
+    session.send_body(unseen, b"body")
+    (gone,) = session.withdraw(1)
+    assert gone[0] is unseen and unseen.unsent == (b"body",)
+    data = session.take_output()
+    assert data.startswith(frames.PREFACE)
+    assert [name for name, _, number, _ in taken_apart(data[len(frames.PREFACE) :]) if number] == ["HEADERS"]
+    assert session.withdraw(1) == [] and first.id in session.streams
+
+
+def test_nothing_more_goes_out_on_a_stream_that_is_reset() -> None:
+    session = begun((frames.INITIAL_WINDOW_SIZE, 65535))
+    one, other = asked(session, b"POST", ended=False), asked(session, b"POST", ended=False)
+    session.take_output()
+    session.send_body(one, b"a" * 65535)
+    session.send_body(other, b"body")
+    assert other.waiting == 4
+    (reset, writable) = session.receive(frames.rst_stream(1, REFUSED_STREAM))
+    assert reset[0] is one and writable == (other, WRITABLE)
+    assert [(name, number) for name, _, number, _ in taken_apart(session.take_output())] == [("DATA", 3)]
+    assert b"".join(one.unsent) == b"a" * 65535
 
 
 def test_a_stream_that_is_refused() -> None:

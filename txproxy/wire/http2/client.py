@@ -18,7 +18,7 @@ from txproxy.wire.http2.field_blocks.response_heads import ResponseFields, Respo
 from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, RESET
 from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, pack_start, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
-from txproxy.wire.http2.session import Session
+from txproxy.wire.http2.session import TURN, Session
 from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import END, RequestHead, SharedRequest
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
@@ -181,6 +181,13 @@ class ClientSession(Session):
             self.allowance.ended_early(stream.receive_window)
         self.reset(stream, CANCEL)
 
+    def withdraw(self, last: int) -> list[Event]:
+        """Nothing of the streams after the ``last`` goes out any more; gives events as ``receive`` does."""
+        self._withdraw(last)
+        self._tell_drained()
+        events, self._events = self._events, []
+        return events
+
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The request is complete, and these come after it."""
         self.send_end(stream, fields_block(trailers))
@@ -262,7 +269,13 @@ class ClientSession(Session):
         if stream is not None and not stream.may_receive:
             # RFC 9113 8.1: who has answered before all of the request was there resets the rest, which costs nothing.
             self.allowance.earn(RESET)
+        bulk = stream is not None and self.sending.bulk
+        if stream is not None and bulk:
+            # RFC 9113 6.4: nothing more goes out on it.
+            self._take_back(self.last_made, {number: stream})
         super()._rst_stream(number, flags, payload)
+        if bulk:
+            self.sending.go_on(TURN)
 
     def _head(self, number: int, block: bytes, ended: bool) -> None:
         stream = self.streams.get(number)
@@ -317,11 +330,31 @@ class ClientSession(Session):
         self.going_away = True
         self._may_open = self._plain = False
         last, _ = frames.read_goaway(payload)
-        # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
-        for stream in [one for one in self.streams.values() if one.id > last]:
+        self._withdraw(last)
+
+    def _withdraw(self, last: int) -> None:
+        above = {one.id: one for one in self.streams.values() if one.id > last}
+        if self.last_made > last:
+            self._take_back(last, above)
+        for stream in above.values():
             self._close(stream)
+            # RFC 9113 6.8: those were not seen, and may be sent elsewhere.
             reset: Any = StreamReset(REFUSED_STREAM, "the server goes away", by_peer=True, full=last > 0)
             self._events.append((stream, reset))
+        # Others may have waited for what these have taken of the window.
+        self.sending.go_on(TURN)
+
+    def _take_back(self, last: int, streams: dict[int, Stream]) -> None:
+        for number, parts in self.sending.withdraw(last, streams).items():
+            stream = streams.get(number)
+            if stream is not None:
+                stream.unsent = (*parts, *stream.unsent)
+
+    def _close(self, stream: Stream) -> None:
+        pending = stream.pending
+        super()._close(stream)
+        if pending:
+            stream.unsent = (*stream.unsent, *pending)
 
 
 def _framed(request: RequestHead, scheme: bytes) -> _Framed | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from operator import attrgetter
 from typing import Any, Final
 
@@ -12,7 +13,16 @@ from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault
 from txproxy.wire.http2.field_blocks.block_reader import DEFAULT_TABLE_SIZE
 from txproxy.wire.http2.flood_allowance import FloodAllowance
-from txproxy.wire.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS, pack_header
+from txproxy.wire.http2.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADER_SIZE,
+    HEADERS,
+    PREFACE,
+    pack_header,
+    read_header,
+)
 from txproxy.wire.http2.stream import Stream, StreamState
 
 # So much is put together at once where there is much: the same little memory serves for one part after the other, where
@@ -76,6 +86,29 @@ class Sending:
         del out[:count]
         self.bulk -= size
         return data
+
+    def withdraw(self, last: int, numbers: Container[int]) -> dict[int, list[bytes]]:
+        """Take back the frames that lie here of streams after the ``last``, and of those of these ``numbers``; gives
+        what was in them of bodies, for which the window of the connection is as it was.
+        """
+        data, out = self.take(), self.out
+        bodies: dict[int, list[bytes]] = {}
+        begin, at = 0, len(PREFACE) if data.startswith(PREFACE) else 0
+        while at < len(data):
+            high, low, kind, _, number = read_header(data, at)
+            size = high << 16 | low
+            body = at + HEADER_SIZE
+            if number > last or number in numbers:
+                out.append(data[begin:at])
+                begin = body + size
+                if kind == DATA:
+                    self.window += size
+                    bodies.setdefault(number, []).append(data[body:begin])
+            elif kind == DATA:
+                self.bulk += size
+            at = body + size
+        out.append(data[begin:])
+        return bodies
 
     @property
     def waits(self) -> bool:

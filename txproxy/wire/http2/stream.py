@@ -61,6 +61,8 @@ class Stream:
     waiting = 0
     # what comes after it: None for what is not yet known, a block of trailers, or nothing
     ending: bytes | None = None
+    # once it is over: what has not gone out of a body
+    unsent: tuple[bytes | memoryview, ...] = ()
     urgency = DEFAULT_URGENCY
     incremental = False
     # whether it is one of those of which there may be so many

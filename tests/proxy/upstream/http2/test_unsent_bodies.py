@@ -3,6 +3,10 @@
 from socket import SHUT_WR
 
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, RequestReceived, SettingsAcknowledged, StreamEnded
+from h2.settings import SettingCodes
 
 from tests.net.sockets import SocketPeer, World
 from tests.proxy.downstream.http2.http2_peer import POST as FIELDS
@@ -21,16 +25,17 @@ POST = b"POST /x HTTP/1.1\r\nHost: a\r\n"
 WHOLE = POST + b"Content-Length: 5\r\n\r\nhello"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
 TRAILERS = POST + b"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 9\r\n\r\n"
+LARGE = POST + b"Content-Length: 200000\r\n\r\n" + b"x" * 200_000
 EMPTY = POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 
 
 class Kept:
     """A proxy with a connection on which one request was answered; what begins with one waits for the turn's end."""
 
-    def __init__(self, proxy):
+    def __init__(self, proxy, *settings):
         self.proxy = proxy
         proxy.connect().send(GET)
-        self.peer = Http2Peer(proxy.upstream)
+        self.peer = Http2Peer(proxy.upstream, *settings)
         self.peer.answer(1)
         self._asked = []
         self.protocol = proxy.network.connections[0]._protocol
@@ -57,6 +62,24 @@ def drop(kept):
 
 def break_rules(kept):
     kept.peer.connection.send(frames.window_update(0, 0))
+
+
+def go_away(kept):
+    kept.peer.connection.send(frames.goaway(1, NO_ERROR))
+
+
+def body_of(data):
+    return b"" if data is EMPTY else b"hello" if len(data) < 1000 else b"x" * 200_000
+
+
+def assert_goes_elsewhere(proxy, client, data=LARGE):
+    other = Http2Peer(proxy.upstream)
+    assert len(proxy.network.connections) == 2
+    other.connection.send(frames.window_update(0, 200_000) + frames.window_update(1, 200_000))
+    other.look()
+    assert (other.bodies.get(1, b""), other.ended) == (body_of(data), {1})
+    other.answer(1)
+    assert status(client.received) == 200
 
 
 ENDS = pytest.mark.parametrize("end", [drop, break_rules])
@@ -162,15 +185,151 @@ def test_more_than_the_new_stream_takes_waits_for_its_window(proxy2):
     assert status(client.received) == 200
 
 
-def test_what_is_too_much_to_be_held_waits_for_the_window_as_ever(proxy2):
+@pytest.mark.parametrize("end", [drop, break_rules, go_away])
+def test_what_is_too_much_to_be_held_waits_for_the_window_and_goes_elsewhere_as_well(proxy2, end):
     kept = Kept(proxy2)
-    body = b"x" * 200_000
-    client = kept.ask(POST + b"Content-Length: 200000\r\n\r\n" + body)
+    client = kept.ask(LARGE)
     exchange = next(iter(kept.protocol.session.streams.values())).exchange
     assert not exchange.wants_body
-    drop(kept)
+    end(kept)
     kept.end_turn()
-    assert kept.has_seen_nothing() and status(client.received) == 503
+    assert kept.has_seen_nothing()
+    assert_goes_elsewhere(proxy2, client)
+
+
+def test_of_what_is_refused_nothing_more_goes_out(proxy2):
+    kept = Kept(proxy2)
+    at = LARGE.index(b"\r\n\r\n") + 4
+    client = kept.ask(LARGE[:at])
+    kept.end_turn()
+    assert list(kept.peer.look().heads) == [1, 3]
+    client.send(LARGE[at:])
+    kept.peer.connection.send(frames.rst_stream(3, REFUSED_STREAM) + frames.goaway(3, NO_ERROR))
+    kept.end_turn()
+    assert not kept.peer.look().bodies
+    assert_goes_elsewhere(proxy2, client)
+
+
+@pytest.mark.parametrize("last", [3, frames.LAST_STREAM])
+@pytest.mark.parametrize("data", [WHOLE, GET, LARGE])
+def test_who_goes_away_while_others_are_under_way_is_not_asked_what_lies_there(proxy2, data, last):
+    kept = Kept(proxy2)
+    first = kept.ask(GET)
+    kept.end_turn()
+    client = kept.ask(data)
+    kept.peer.connection.send(frames.goaway(last, NO_ERROR))
+    kept.end_turn()
+    assert list(kept.peer.look().heads) == [1, 3] and not kept.peer.bodies and not kept.peer.resets
+    other = Http2Peer(proxy2.upstream)
+    assert other is not kept.peer and list(other.heads) == [1]
+    other.connection.send(frames.window_update(0, 200_000) + frames.window_update(1, 200_000))
+    assert other.look().ended == {1}
+    other.answer(1)
+    kept.peer.answer(3)
+    assert status(client.received) == status(first.received) == 200
+
+
+NO_WINDOW = (frames.INITIAL_WINDOW_SIZE, 0)
+
+
+@pytest.mark.parametrize("goes_away", [False, True])
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS, LARGE])
+def test_who_refuses_what_waits_for_a_window_has_none_of_it(make2, data, goes_away):
+    for cut in (len(data), data.index(b"\r\n\r\n") + 7):
+        proxy = make2()
+        kept = Kept(proxy, NO_WINDOW)
+        client = kept.ask(data[:cut])
+        kept.end_turn()
+        assert list(kept.peer.look().heads) == [1, 3] and not kept.peer.bodies
+        said = frames.goaway(1, NO_ERROR) if goes_away else frames.rst_stream(3, REFUSED_STREAM)
+        kept.peer.connection.send(said)
+        kept.end_turn()
+        client.send(data[cut:])
+        kept.end_turn()
+        assert not kept.peer.look().bodies
+        if goes_away:
+            assert_goes_elsewhere(proxy, client, data)
+        else:
+            # It has room for others, and is asked anew.
+            assert list(kept.peer.heads) == [1, 3, 5]
+            kept.peer.connection.send(frames.window_update(0, 200_000) + frames.window_update(5, 200_000))
+            kept.end_turn()
+            assert kept.peer.look().bodies == {5: body_of(data)} and kept.peer.ended == {1, 5}
+            kept.peer.answer(5)
+            assert status(client.received) == 200
+
+
+def test_over_sockets_what_waits_for_a_window_goes_elsewhere():
+    world = World(upstream="h2c://10.0.0.1:80")
+    world.client.sendall(WHOLE[:-5])
+    world.until(lambda: world.upstreams, "it is asked for")
+    server = Server(world.upstreams[0])
+    server.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    world.until(lambda: server.took(RequestReceived), "the head is there")
+    world.until(lambda: server.took(SettingsAcknowledged)[1:], "there is no window")
+    world.client.sendall(WHOLE[-5:])
+    world.turns()
+    server.h2.close_connection(last_stream_id=0)
+    server.say()
+    world.until(lambda: len(world.upstreams) == 2, "it goes elsewhere")
+    other = Server(world.upstreams[1])
+    data = world.until(lambda: other.took(StreamEnded) and other.took(DataReceived), "the body is there")
+    assert b"".join([one.data for one in data]) == b"hello" and not server.took(DataReceived)
+    other.h2.send_headers(1, [(":status", "200"), ("content-length", "4")])
+    other.h2.send_data(1, b"done", end_stream=True)
+    other.say()
+    world.until(lambda: world.hear(world.client).endswith(b"done"), "it is answered")
+    world.close()
+
+
+class Server:
+    """One of the library h2, at its end of a connection."""
+
+    def __init__(self, end):
+        self.peer = SocketPeer(end)
+        self.h2 = H2Connection(H2Configuration(client_side=False))
+        self.h2.initiate_connection()
+        self.events = []
+
+    def say(self):
+        self.peer.send(self.h2.data_to_send())
+
+    def took(self, kind):
+        data = self.peer.take()
+        self.events += self.h2.receive_data(data) if data else []
+        self.say()
+        return [event for event in self.events if type(event) is kind]
+
+
+def test_a_body_whose_first_byte_has_gone_is_not_had_back(proxy2):
+    kept = Kept(proxy2, (frames.INITIAL_WINDOW_SIZE, 1))
+    client = kept.ask(WHOLE)
+    kept.end_turn()
+    assert kept.peer.look().bodies == {3: b"h"}
+    kept.peer.connection.send(frames.goaway(1, NO_ERROR))
+    assert status(client.received) == 503 and len(proxy2.network.connections) == 1
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"POST"])
+def test_what_waits_for_a_window_of_who_closes_goes_elsewhere_if_it_may_be_done_twice(proxy2, method):
+    kept = Kept(proxy2, NO_WINDOW)
+    client = kept.ask(WHOLE.replace(b"POST", method))
+    kept.end_turn()
+    drop(kept)
+    if method == b"PUT":
+        assert_goes_elsewhere(proxy2, client, WHOLE)
+    else:
+        # The upstream may have done what the head asks for.
+        assert status(client.received) in (502, 503) and len(proxy2.network.connections) == 1
+
+
+def test_an_empty_body_that_has_gone_is_no_hindrance(proxy2):
+    kept = Kept(proxy2)
+    client = kept.ask(EMPTY)
+    kept.end_turn()
+    assert kept.peer.look().ended == {1, 3}
+    kept.peer.connection.send(frames.goaway(1, NO_ERROR))
+    assert_goes_elsewhere(proxy2, client, EMPTY)
 
 
 def test_a_body_goes_on_where_it_was_held(proxy2):

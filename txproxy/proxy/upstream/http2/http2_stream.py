@@ -13,7 +13,7 @@ from txproxy.wire.extended_connect import is_websocket
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead, SharedHead
 
 # RFC 9110 8.6: these have no Content-Length of their own.
 _WITHOUT_LENGTH: Final = (204, 304)
@@ -49,7 +49,7 @@ class WithLength:
 @instance_names(
     "id", "state", "receive_window", "send_window", "method", "headed", "expected", "received", "unconsumed",
     "consumed", "pending", "waiting", "ending", "counted", "connection", "reused", "_limit", "exchange", "placed",
-    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full", "_held", "_held_size",
+    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full", "_held", "_given", "unsent",
 )  # fmt: skip
 class Http2Stream(Stream):
     """See :class:`txproxy.interfaces.streams.UpstreamStream`: a stream of the session's as its ``connection`` has it,
@@ -70,10 +70,10 @@ class Http2Stream(Stream):
     _withheld = 0
     # whether more of the request waits for the upstream
     _full = False
-    # what the session does not have yet of a body of which nothing has gone out, and how much that is; None where there
-    # is none, or something has
+    # what the session does not have yet of a body of which nothing has gone out; None where there is none, or it has
     _held: list[bytes | EndOfMessage] | None = None
-    _held_size = 0
+    # how much was given of a body; less than 0 where there is none
+    _given = -1
 
     # Number and windows are the session's to give it, once it begins.
     def __init__(self, connection: Any, reused: bool) -> None:
@@ -123,6 +123,7 @@ class Http2Stream(Stream):
             connection.change(self, exchange, head)
         elif head.body:
             self._held = []
+            self._given = 0
             connection.begin(self, head, ended=False)
         else:
             self.request_sent = True
@@ -137,12 +138,12 @@ class Http2Stream(Stream):
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        self._given += len(data)
         if self._held is not None:
             self._hold(self._held, data)
-            self._held_size += len(data)
-            if self._held_size <= _MOST_HELD:
+            if self._given <= _MOST_HELD:
                 return
-            # Who brings all that he has in one turn is to wait for the window. Such a body cannot be had back.
+            # Who brings all that he has in one turn is to wait for the window.
             self.let_go()
         else:
             self.connection.session.send_body(self, data)
@@ -163,7 +164,7 @@ class Http2Stream(Stream):
         held.append(part)
 
     def let_go(self) -> None:
-        """What is held of the body goes out: it cannot be had back any more."""
+        """What is held of the body goes out, as far as windows let it."""
         held, self._held = self._held, None
         if not held or not self.open:
             return
@@ -178,7 +179,13 @@ class Http2Stream(Stream):
     def unsent_body(self) -> list[bytes | EndOfMessage] | None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         held, self._held = self._held, None
-        return held
+        if held is not None or self._given < 0:
+            return held
+        if sum([len(part) for part in self.unsent]) != self._given:
+            return None
+        # All of it waited for a window, or for the end of the turn.
+        unsent: list[bytes | EndOfMessage] = [bytes(part) for part in self.unsent]
+        return [*unsent, END] if self.request_sent else unsent
 
     def send_end(self, trailers: Headers) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProd
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ResponseError, UpstreamClosed
+from txproxy.errors import ExchangeError, ResponseError, UpstreamClosed
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
@@ -119,6 +119,8 @@ class Http2Upstream:
         elif session.going_away:
             if self.state is _OPEN:
                 self._leave()
+                # RFC 9113 6.8: no stream is opened any more, and those are not that have not gone out.
+                events += session.withdraw(self.output.last)
         elif takes is not None and takes != self._said:
             self._takes_others(takes)
         if session.answered:
@@ -128,7 +130,7 @@ class Http2Upstream:
         if events:
             deliver(events)
         if fault is not None:
-            fail_all(self._streams(), self.output.last, ResponseError(f"{self.address}: {fault.detail}"))
+            self._fail_all(ResponseError(f"{self.address}: {fault.detail}"))
             # A request that has not gone out was asked elsewhere just now, and would be done here as well.
             session.take_output()
             session.go_away(fault.code)
@@ -145,7 +147,7 @@ class Http2Upstream:
         self._close_to_others()
         if self.handshake_done is not None:
             self.handshake_done(reason)
-        fail_all(self._streams(), self.output.last, None)
+        self._fail_all(None)
 
     def pauseProducing(self) -> None:
         """The upstream takes nothing: bodies wait."""
@@ -402,4 +404,10 @@ class Http2Upstream:
         self._deadline = NEVER
         self.transport.unregisterProducer()
         self.transport.abortConnection()
-        fail_all(self._streams(), self.output.last, UpstreamClosed(detail) if detail is not None else None)
+        self._fail_all(UpstreamClosed(detail) if detail is not None else None)
+
+    def _fail_all(self, fault: ExchangeError | None) -> None:
+        streams, last = self._streams(), self.output.last
+        # What has not gone out of bodies is had back.
+        self.session.withdraw(last)
+        fail_all(streams, last, fault)
