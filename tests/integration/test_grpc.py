@@ -97,6 +97,43 @@ def test_a_client_asks_for_health_through_the_proxy(health):
     until(lambda: "POST /grpc.health.v1.Health/Watch 200 14" in channel.log.read_text(), "the log has what it was")
 
 
+def test_the_example_of_the_documentation(processes, tmp_path):
+    if not os.environ.get("TXPROXY_REQUIRE_PEERS"):
+        pytest.importorskip("grpc_health")
+    from tests.integration.grpc_health import SERVING, HealthServer, client, question
+
+    text = (Path(__file__).parents[2] / "docs" / "examples" / "grpc.toml").read_text()
+    port, *theirs = (free_port() for _ in range(3))
+    for written, free in zip(("127.0.0.1:8080", "127.0.0.1:50051", "127.0.0.1:50052"), (port, *theirs), strict=True):
+        assert written in text
+        text = text.replace(written, f"127.0.0.1:{free}")
+    file = tmp_path / "grpc.toml"
+    file.write_text(text.replace('"5s"', '"0.1s"'))
+    servers = [HealthServer(one) for one in theirs]
+    try:
+        said = tmp_path / "said"
+        with said.open("w") as log:
+            words = ("/usr/bin/env", sys.executable, "-m", "txproxy", "run", "--config", str(file))
+            processes(*words, port=port, stdout=log, stderr=log)
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            asked = client(channel)
+            watched = asked.Watch(question(), timeout=DEADLINE)
+            assert next(watched).status == SERVING
+            for server in servers:
+                server.stop()
+                if server is servers[0]:
+                    until(lambda: f"127.0.0.1:{theirs[0]} of grpc is unhealthy" in said.read_text(), "a check fails")
+                    assert asked.Check(question(), timeout=DEADLINE).status == SERVING
+            with pytest.raises(grpc.RpcError) as raised:
+                asked.Check(question(), timeout=DEADLINE)
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+        lines = {"POST /grpc.health.v1.Health/Check 200 0", "POST /grpc.health.v1.Health/Check 200 14"}
+        until(lambda: lines <= set(said.read_text().splitlines()), "the log has how each call has ended")
+    finally:
+        for server in servers:
+            server.stop()
+
+
 def same(data):
     return data
 

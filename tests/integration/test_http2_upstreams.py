@@ -112,6 +112,17 @@ def test_tls_agrees_on_what_is_spoken(nginx, run_proxy, curl, directory, certifi
     assert "unhealthy" not in proxy.log
 
 
+def test_who_cannot_be_asked_in_http2_is_named_in_the_log(nginx, run_nginx, run_proxy, curl, certificate):
+    origin = run_nginx()
+    proxy = run_proxy("reverse", "--upstream", origin.url.replace("http:", "h2c:"))
+    assert "502 Bad Gateway" in curl("-i", f"{proxy.url}/name")
+    proxy.says(f"{origin.url[7:]}: an answer of HTTP/1, where HTTP/2 is to be spoken")
+    trusted = ("--upstream-ca", str(certificate[0]), "--upstream-alpn", "h2")
+    proxy = run_proxy("reverse", "--upstream", f"https://127.0.0.1:{nginx[2]}", *trusted)
+    assert "502 Bad Gateway" in curl("-i", f"{proxy.url}/said")
+    proxy.says(f"127.0.0.1:{nginx[2]} refused the TLS handshake: tlsv1 alert no application protocol")
+
+
 HAPROXY = """
 defaults
   mode http

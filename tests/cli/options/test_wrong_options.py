@@ -100,6 +100,10 @@ def test_a_value_is_needed(mode, name, capfd):
     [
         (["forward", "--trusted-proxy=10.0.0.0/8"], "--trusted-proxy needs --proxy-protocol"),
         (["tcp", "--upstream=a:1", "--listen=tcp:5", "--trusted-proxy=::1"], "--trusted-proxy needs --proxy-protocol"),
+        (
+            ["reverse", "--upstream=h2c://a", "--health-check=grpcs"],
+            "--health-check: cannot be 'grpcs'; accepted is a path that begins with /, such as /health, connect, grpc",
+        ),
         (["reverse", "--upstream=http://a", "--health-interval=9"], "--health-interval needs --health-check"),
         (["tcp", "--upstream=a:1", "--listen=tcp:5", "--health-fall=9"], "--health-fall needs --health-check"),
         (["reverse", "--upstream=http://a", "--upstream-insecure"], "--upstream-insecure needs an upstream with https"),

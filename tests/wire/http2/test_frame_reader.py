@@ -53,6 +53,21 @@ def test_frames_come_however_bytes_do(size: int) -> None:
     assert found == FOUND
 
 
+@pytest.mark.parametrize("size", [1, 9, 100])
+def test_an_answer_of_http1_is_called_one(size: int) -> None:
+    one, data = reader(), b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+    with pytest.raises(ConnectionFault, match="an answer of HTTP/1, where HTTP/2 is to be spoken"):
+        for at in range(0, len(data), size):
+            list(one.read(data[at : at + size]))
+
+
+def test_what_looks_like_one_later_is_a_frame() -> None:
+    one = reader()
+    assert [*one.read(SETTINGS)] == [FIRST]
+    with pytest.raises(ConnectionFault, match="too large"):
+        list(one.read(b"HTTP/1.1 400"))
+
+
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n", b"PRX", frames.PREFACE[:-1] + b"x"])
 def test_what_does_not_begin_as_it_has_to(data: bytes) -> None:
     with pytest.raises(ConnectionFault):

@@ -81,7 +81,15 @@ class _PoolOptions(ListenerOptions):
         word, _, service = what.partition(":")
         if word == "grpc":
             return self.parsed("health-check", lambda _: HealthCheck(kind="grpc", service=service, **values))
-        return HealthCheck(path=self.parsed("health-check", lambda path: health_value("path", path)), **values)
+        return HealthCheck(path=self.parsed("health-check", _health_path), **values)
+
+
+def _health_path(text: str) -> bytes:
+    if not text.startswith("/"):
+        accepted = "accepted is a path that begins with /, such as /health, connect, grpc or grpc:SERVICE"
+        raise ConfigError(f"cannot be {text!r}", accepted)
+    path: bytes = health_value("path", text)
+    return path
 
 
 def _protocols(text: str) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ class NegotiatingUpstream:
         # An upstream that knows nothing of ALPN speaks HTTP/1.1.
         name = chosen.decode("ascii") if chosen else _HTTP1
         if name not in protocols:
-            detail = f"{self._address} agrees to none of {', '.join(protocols)}"
+            detail = f"{self._address} agrees by ALPN to none of {', '.join(protocols)}"
             self._tell(Failure(TlsError(detail, error="tls_alert_received")))
             self.transport.abortConnection()
             return

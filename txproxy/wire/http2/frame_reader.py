@@ -22,6 +22,8 @@ _SPARE: Final = 16
 # To read so much of a body apart costs little.
 _LITTLE: Final = 1024
 _HEADERS: Final = bytes((frames.HEADERS,))
+# What a server answers with that knows nothing of HTTP/2: as a frame it would be one of 4.7 MB.
+_HTTP1: Final = b"HTTP/1."
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
 
 
@@ -92,7 +94,9 @@ class FrameReader:
             high, low, kind, flags, number = frames.read_header(buffer, at)
             length = high << 16 | low
             if length > frames.DEFAULT_FRAME_SIZE:
-                raise ConnectionFault("a frame that is too large", FRAME_SIZE_ERROR)
+                is_other = not self._greeted and buffer.startswith(_HTTP1)
+                said = "an answer of HTTP/1, where HTTP/2 is to be spoken" if is_other else "a frame that is too large"
+                raise ConnectionFault(said, FRAME_SIZE_ERROR)
             end = at + frames.HEADER_SIZE + length
             if end > size:
                 break

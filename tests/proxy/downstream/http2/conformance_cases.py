@@ -18,6 +18,7 @@ from tests.proxy.downstream.http2.conformance_steps import (
     STREAM_CLOSED,
     acknowledged,
     answered,
+    begins,
     block,
     body,
     closes,
@@ -46,6 +47,7 @@ from txproxy.wire.http2.frames import (
     ENABLE_PUSH,
     END_HEADERS,
     END_STREAM,
+    HEADER_TABLE_SIZE,
     HEADERS,
     INITIAL_WINDOW_SIZE,
     MAX_FRAME_SIZE,
@@ -116,6 +118,9 @@ def _accepted(get, post, whole, upload):
         "6.5: SETTINGS": (
             settings((1, 4096), (2, 1), (3, 100), (INITIAL_WINDOW_SIZE, 65535), (MAX_FRAME_SIZE, 16384), (6, 100)),
             acknowledged,
+        ),
+        "4.3.1: a table of nothing": (
+            settings((HEADER_TABLE_SIZE, 0)), acknowledged, whole, begins(1, b"\x20"), head(3, plain), begins(3, b"\x88"),
         ),
         "6.7: PING": pinged,
         "6.8: GOAWAY": (goaway(), ping(), pong_or_end),

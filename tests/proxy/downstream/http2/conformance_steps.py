@@ -176,6 +176,19 @@ def answered(stream=1):
     return first(HEADERS, stream)
 
 
+def begins(stream, data):
+    """The field block of the response begins with these."""
+
+    def look(peer):
+        _until(
+            peer,
+            lambda what: isinstance(what, tuple) and what[0] == HEADERS and what[2] == stream and what[3][:1] == data,
+            f"a field block that begins with {data}",
+        )
+
+    return look
+
+
 def pong(data=ASKED):
     return first(PING, 0, ACK, payload=data)
 
