@@ -3,9 +3,11 @@
 from urllib.parse import unquote
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.proxy.downstream.http2.conftest import make_world
 from tests.proxy.downstream.http2.http2_peer import POST
+from tests.proxy.exchanges.responses.test_held_response import Hangs, Waits
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy.errors import ConnectionRefused
 from txproxy.upstreams.upstream import State
@@ -117,3 +119,14 @@ def test_an_upstream_that_is_unavailable_is_ejected(rpc, status, state, alone):
     # The log has what HTTP has said.
     assert [one.attempts[-1].status for one in rpc.records] == [200] * 5
     assert rpc.records[0].attempts[-1].attempt.upstream.state is state
+
+
+def test_a_client_may_leave_while_a_filter_waits(make_world):
+    waits = Waits(Deferred())
+    world = make_world(upstreams=["h2c://10.0.0.1:80"], middleware=[Hangs(waits)])
+    client, stream, upstream = call(world)
+    upstream.connection.send(upstream.head_frame(1, 200, GRPC))
+    # Nobody knows yet what of its head will have been an answer.
+    client.reset(stream)
+    assert world.outcomes == ["client-gone"] and list(upstream.look().resets) == [1]
+    assert [one.active for one in world.proxy.factory.pools[0].upstreams] == [0]

@@ -39,9 +39,11 @@ class GrpcCall:
         if status != 200:
             return status
         exchange = self._exchange
-        trailers = exchange.context.trailers
-        said = trailers if trailers is not None else exchange.response.headers
-        value = said.get(b"grpc-status")
+        trailers, response = exchange.context.trailers, exchange.response
+        if trailers is None and response is None:
+            # A filter has yet to say what becomes of its head.
+            return status
+        value = (trailers if trailers is not None else response.headers).get(b"grpc-status")
         return status if value is None else in_http(value)
 
     def ended(self) -> None:

@@ -1,8 +1,10 @@
 """WebSockets to an upstream that speaks HTTP/2 (RFC 8441), asked for in HTTP/1 and in HTTP/2."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.proxy.downstream.http2.conftest import make_world
+from tests.proxy.exchanges.responses.test_held_response import Hangs, Waits
 from tests.proxy.exchanges.test_exchange import GET, status
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Limits
@@ -232,3 +234,42 @@ def test_clients_of_http2_have_it_end_to_end(make_world):
     client.body(stream, b"", ended=True)
     assert (response.body, response.ended) == (b"there", True) and peer.look().ended == {1}
     assert world.outcomes == ["tunnel"]
+
+
+@pytest.fixture
+def waiting(make_world):
+    """One to which an upstream has agreed, and a filter has not yet: all of that, with a client and its stream."""
+    waits = Waits(Deferred())
+    world = make_world(upstreams=["h2c://10.0.0.1:80"], middleware=[Hangs(waits)])
+    client = world.client()
+    stream = client.ask(
+        (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http"), (b":authority", b"a"),
+        (b":path", b"/chat"), (b"sec-websocket-version", b"13"), ended=False,
+    )  # fmt: skip
+    peer = Http2Peer(world.upstreams[0], KNOWN)
+    peer.connection.send(peer.head_frame(1, 200))
+    assert not client.turn().responses[stream].heads
+    return world, client, stream, peer, waits
+
+
+@pytest.mark.parametrize("how", ["reset", "lost"])
+def test_an_upstream_that_leaves_while_a_filter_waits_is_no_tunnel(waiting, how):
+    world, client, stream, peer, waits = waiting
+    if how == "reset":
+        peer.connection.send(frames.rst_stream(1, CANCEL))
+    else:
+        peer.connection.drop()
+    assert client.turn().responses[stream].status == 502 and world.outcomes == ["connection_terminated"]
+    assert waits.coming.called and len(client.responses[stream].heads) == 1
+
+
+def test_an_end_that_comes_while_a_filter_waits_is_passed_on(waiting):
+    world, client, stream, peer, waits = waiting
+    peer.connection.send(data_frame(1, b"early", ended=True))
+    waits.coming.callback(waits.response)
+    response = client.turn().responses[stream]
+    assert response.status == 200 and response.body == b"early"
+    world.proxy.advance(0)
+    assert client.turn().responses[stream].ended
+    client.body(stream, b"", ended=True)
+    assert peer.look().ended == {1} and world.outcomes == ["tunnel"]

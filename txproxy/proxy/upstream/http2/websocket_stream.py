@@ -85,8 +85,8 @@ class WebSocketStream(Http2Stream):
         self._heard()
         self._agreed = True
         self.deadline = NEVER
-        exchange, self.exchange = self.exchange, None
-        exchange.response_head(as_switch(exchange.request, head))
+        # It may wait with that, and hears until then what becomes of the stream.
+        self.exchange.response_head(as_switch(self.exchange.request, head))
 
     def came_whole(self, head: ResponseHead, body: bytes) -> None:
         """All of a response at once, or of a WebSocket."""
@@ -142,10 +142,14 @@ class WebSocketStream(Http2Stream):
 
     def become_tunnel(self, end: Any) -> bytes:
         """The ``end`` of the tunnel has it from now on."""
+        self.exchange = None
         self._end = end
         early = b"".join(self._parts)
         self._parts.clear()
         self._consume(len(early))
+        if self._upstream_ended:
+            # After what has come early.
+            self.connection.services.reactor.callLater(0, self._give)
         return early
 
     def _consume(self, size: int) -> None:
