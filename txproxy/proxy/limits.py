@@ -6,6 +6,7 @@ from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
 from txproxy.frozen_values import frozen
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
+from txproxy.proxy.exchanges.early_body import FIRST_PART
 from txproxy.wire.http2.frames import LARGEST_WINDOW
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.size_limits import WireLimits
@@ -80,7 +81,10 @@ class Limits:
 
     def http2(self) -> Http2Settings:
         """The part of them that clients of HTTP/2 are told."""
-        return Http2Settings(self.max_concurrent_streams, self.stream_window, self.connection_window)
+        streams, window, all_of_it = self.max_concurrent_streams, self.stream_window, self.connection_window
+        # What waits for a place, on all streams, leaves room for who has one; but the first part of a body has to come.
+        first = max(FIRST_PART, min(window, all_of_it // streams))
+        return Http2Settings(streams, window, all_of_it, first)
 
     def http2_upstream(self) -> Http2Settings:
         """What upstreams of HTTP/2 are told. All streams together fit into the connection's window: clients that take

@@ -115,3 +115,21 @@ def test_that_of_the_connection_is_given_back_whatever_becomes_of_a_stream(out: 
     receiving.forget(stream)
     assert out == [frames.window_update(0, 150_000)]
     receiving.came(200_000)
+
+
+def test_a_stream_has_all_of_its_window_once_it_is_widened(out: list[bytes]) -> None:
+    receiving = Receiving(200_000, 100_000, out, 1000)
+    receiving.open()
+    out.clear()
+    stream = stream_of(receiving.of_streams)
+    receiving.acknowledged([stream])
+    assert stream.receive_window == receiving.of_streams == 1000
+    receiving.came(1000)
+    receiving.came_on(stream, 1000, 0)
+    receiving.gone_on(stream, 600)
+    assert out == []
+    receiving.widen(stream)
+    assert out == []
+    receiving.gone_on(stream, 100)
+    assert out == [frames.window_update(1, 99_700)]
+    assert stream.receive_window + stream.unconsumed == 100_000

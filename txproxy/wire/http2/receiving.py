@@ -19,16 +19,17 @@ _PART: Final = 2
 
 
 class Receiving:
-    """The windows of a connection (of ``connection_window`` bytes) and its streams (``stream_window``), whose updates
-    are put ``out``.
+    """The windows of a connection (of ``connection_window`` bytes) and its streams (``stream_window``, of which
+    ``first_window`` is all before one is widened, if it is not 0), whose updates are put ``out``.
     """
 
-    __slots__ = ("left", "_out", "_window", "_gone", "_stream_window", "of_streams")
+    __slots__ = ("left", "_out", "_window", "_gone", "_stream_window", "_first_window", "of_streams")
 
-    def __init__(self, connection_window: int, stream_window: int, out: list[bytes]) -> None:
+    def __init__(self, connection_window: int, stream_window: int, out: list[bytes], first_window: int = 0) -> None:
         self._out = out
         self._window = max(connection_window, frames.DEFAULT_WINDOW)
         self._stream_window = stream_window
+        self._first_window = first_window or stream_window
         # of each stream that will be: as long as the peer has not acknowledged ours, it may know nothing of it
         self.of_streams = frames.DEFAULT_WINDOW
         # how much may come of all streams together
@@ -45,8 +46,8 @@ class Receiving:
 
     def acknowledged(self, streams: Iterable[Stream]) -> None:
         """The peer knows how large those of ``streams`` are (RFC 9113 section 6.9.3)."""
-        change = self._stream_window - self.of_streams
-        self.of_streams = self._stream_window
+        change = self._first_window - self.of_streams
+        self.of_streams = self._first_window
         for stream in streams:
             stream.receive_window += change
 
@@ -90,6 +91,10 @@ class Receiving:
             self._out.append(frames.window_update(stream.id, stream.consumed))
             stream.receive_window += stream.consumed
             stream.consumed = 0
+
+    def widen(self, stream: Stream) -> None:
+        """More is taken of a ``stream`` than the first: the peer is told with what goes next of it."""
+        stream.consumed += self._stream_window - self._first_window
 
     def forget(self, stream: Stream) -> None:
         """Nobody will read what is left of a ``stream``."""

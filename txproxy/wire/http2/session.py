@@ -70,7 +70,9 @@ class Session:
         self.last_seen = self.last_made = 0
         # of the peer: what it says of itself, by the numbers of SETTINGS
         self.peer: dict[int, int] = {}
-        self.receiving = Receiving(settings.connection_window, settings.stream_window, self.sending.out)
+        self.receiving = Receiving(
+            settings.connection_window, settings.stream_window, self.sending.out, settings.first_window
+        )
         self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance, self._share)
         self._events: list[Event] = []
         self._reset: OrderedDict[int, None] = OrderedDict()
@@ -179,6 +181,10 @@ class Session:
     def consume(self, stream: Stream, size: int) -> None:
         """So much of what has come on a stream is gone from here."""
         self.receiving.gone_on(stream, size)
+
+    def widen(self, stream: Stream) -> None:
+        """All of the window of a stream may come, of which there was but the first part. It is said once."""
+        self.receiving.widen(stream)
 
     # -- heads
 

@@ -120,7 +120,12 @@ def _accepted(get, post, whole, upload):
             acknowledged,
         ),
         "4.3.1: a table of nothing": (
-            settings((HEADER_TABLE_SIZE, 0)), acknowledged, whole, begins(1, b"\x20"), head(3, plain), begins(3, b"\x88"),
+            settings((HEADER_TABLE_SIZE, 0)),
+            acknowledged,
+            whole,
+            begins(1, b"\x20"),
+            head(3, plain),
+            begins(3, b"\x88"),
         ),
         "6.7: PING": pinged,
         "6.8: GOAWAY": (goaway(), ping(), pong_or_end),

@@ -50,6 +50,7 @@ def test_a_slow_upstream_is_waited_for_by_the_stream_alone(make_world):
     client = world.client()
     slow, quick = client.ask(*POST, ended=False), client.ask(*POST, ended=False)
     here, there = world.upstreams
+    client.body(slow, b"x")
     here.stop_reading()
     room = client.h2.local_flow_control_window(slow)
     sent = 0
@@ -65,7 +66,7 @@ def test_a_slow_upstream_is_waited_for_by_the_stream_alone(make_world):
     assert client.h2.local_flow_control_window(slow) > room // 2
     client.body(slow, b"", ended=True)
     assert here.received.endswith(b"\r\n0\r\n\r\n")
-    assert here.received.count(b"x") == sent
+    assert here.received.count(b"x") == sent + 1
 
 
 def test_small_parts_that_wait_take_little_more_than_their_size(make_world):
@@ -96,6 +97,7 @@ def test_the_connections_window_is_opened_by_what_is_taken(make_world):
     world = make_world(limits=Limits())
     client = world.client()
     stream = client.ask(*POST, ended=False)
+    client.body(stream, b"x")
     for _ in range(40):
         for _ in range(30):
             client.h2.send_data(stream, b"x" * 16384)
@@ -133,7 +135,8 @@ def test_that_the_rest_is_not_wanted_is_written_apart_from_the_response(world):
 def test_one_that_grows_too_large_is_a_413(world):
     client = world.client()
     stream = client.ask(*POST, ended=False)
-    for _ in range(13):
+    client.body(stream, b"x" * 16384)
+    for _ in range(12):
         client.h2.send_data(stream, b"x" * 16384)
     client.turn()
     response = client.responses[stream]
@@ -218,3 +221,74 @@ def test_the_first_part_is_waited_for_before_a_place_is_taken(make_world):
     client.body(late, b"there", ended=True)
     upstream.send(OK)
     assert client.turn().responses[late].body == b"hi" and world.outcomes == ["ok", "ok"]
+
+
+def upload(client, stream, size=1 << 20):
+    """Send as much of so much as windows let out; gives how much that is."""
+    sent = 0
+    while size > sent:
+        part = min(client.h2.local_flow_control_window(stream), client.h2.max_outbound_frame_size, size - sent)
+        if part <= 0:
+            break
+        client.body(stream, b"x" * part)
+        sent += part
+    return sent
+
+
+@pytest.mark.parametrize("count", [20, 99])
+@pytest.mark.parametrize("length", [(), ((b"content-length", b"3000000"),)])
+def test_uploads_that_wait_for_a_place_leave_the_window_to_who_has_one(make_world, count, length):
+    world = make_world(upstreams=["http://10.0.0.1:80;max=1"], limits=Limits())
+    client = world.client()
+    first = client.ask(*POST, *length, ended=False)
+    assert upload(client, first, 20_000) == 20_000
+    waiting = [client.ask(*POST, *length, ended=False) for _ in range(count)]
+    for stream in waiting:
+        assert 16384 <= upload(client, stream) <= 167772 + 16384
+    # Whoever waits, this one goes on for as long as its upstream takes it.
+    for _ in range(3):
+        assert upload(client, first, 900_000) == 900_000
+    (upstream,) = world.upstreams
+    assert upstream.received.count(b"x") >= 2_700_000
+    upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+    # The next has its place, and all of its window with that.
+    assert client.turn().responses[first].body == b"hi"
+    assert max([upload(client, stream) for stream in waiting]) == 1 << 20
+
+
+def test_what_has_its_place_at_once_has_all_of_its_window(make_world):
+    world = make_world(limits=Limits())
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    assert client.h2.local_flow_control_window(stream) == 167772
+    client.body(stream, b"x")
+    assert client.h2.local_flow_control_window(stream) == 1 << 20
+    client.body(stream, b"x" * 16384)
+    assert client.h2.local_flow_control_window(stream) == (1 << 20) - 16384
+
+
+def test_a_whole_body_opens_no_window(make_world):
+    world = make_world(limits=Limits())
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    client.body(stream, b"hello", ended=True)
+    assert not [frame for frame in client.frames if frame[0] == "WINDOW_UPDATE" and frame[2]]
+
+
+@pytest.mark.parametrize(
+    ("streams", "window", "first"), [(100, 16 << 20, 167772), (1000, 16 << 20, 16777), (100, 65536, 16384)]
+)
+def test_all_that_may_wait_fit_into_the_window_of_the_connection(streams, window, first):
+    settings = Limits(max_concurrent_streams=streams, connection_window=window).http2()
+    assert settings.first_window == first and settings.stream_window == 1 << 20
+
+
+def test_who_has_filled_its_window_is_told_at_once_that_the_rest_is_not_wanted(make_world):
+    world = make_world(upstreams=["http://10.0.0.1:80;max=1"], limits=Limits())
+    client = world.client()
+    first, refused = [client.ask(*POST, ended=False) for _ in range(2)]
+    upload(client, first, 20_000)
+    upload(client, refused)
+    world.proxy.advance(60)
+    world.proxy.advance(60)
+    assert client.turn().responses[refused].status == 503 and client.responses[refused].reset == 0

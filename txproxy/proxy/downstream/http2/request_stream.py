@@ -180,7 +180,8 @@ class RequestStream(Stream):
 
     def leave(self) -> None:
         """All is over: it counts no more, when the rest of the request, if there is one, is not waited for either."""
-        if self.state is _WE_ENDED and self.rest is None and self.tunnel is None and self.expected <= MOST_REST:
+        comes = self.receive_window > 0 and self.expected <= MOST_REST
+        if self.state is _WE_ENDED and self.rest is None and self.tunnel is None and comes:
             self._forget()
             self.rest = UnwantedRest(self)
             return

@@ -30,7 +30,7 @@ class StreamBody:
     waits here until its exchange wants it; until then the client gets no leave to send more.
     """
 
-    __slots__ = ("deadline", "_stream", "_parts", "_wait", "_pumping")
+    __slots__ = ("deadline", "_stream", "_parts", "_wait", "_pumping", "_wide")
 
     def __init__(self, stream: Any) -> None:
         services = stream.client.services
@@ -38,7 +38,8 @@ class StreamBody:
         self._stream = stream
         self._parts: deque[bytes | bytearray | EndOfMessage] = deque()
         self._wait = BodyWait(services)
-        self._pumping = False
+        # whether all of its window is open to it
+        self._pumping = self._wide = False
         services.deadlines.watch(self)
 
     def came(self, part: bytes | EndOfMessage) -> None:
@@ -93,6 +94,11 @@ class StreamBody:
                 self.forget()
                 exchange.request_end(part.trailers)
             else:
+                if not self._wide and not exchange.body.gathering:
+                    # It has its place. As long as it waits for one it is not to take the connection's window from those
+                    # that have. nginx (http2_body_preread_size) has it so as well.
+                    self._wide = True
+                    session.widen(stream)
                 exchange.request_body(bytes(part))
                 session.consume(stream, len(part))
 

@@ -58,7 +58,9 @@ class StreamTunnel:
         self._parts.clear()
         self._told_end = self.client_ended
         begin_tunnel(self, exchange, upstream, early, asked_for=asked_for)
-        self._stream.client.session.consume(self._stream, len(early))
+        session = self._stream.client.session
+        session.widen(self._stream)
+        session.consume(self._stream, len(early))
 
     # -- what the stream tells
 

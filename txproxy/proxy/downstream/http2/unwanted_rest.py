@@ -37,7 +37,8 @@ class UnwantedRest:
             return
         self._stream.client.session.consume(self._stream, len(part))
         self._left -= len(part)
-        if self._left < 0:
+        if self._left < 0 or self._stream.receive_window <= 0:
+            # It ends only if it is told.
             self._stream.leave()
 
     def deadline_passed(self) -> None:
