@@ -3,7 +3,9 @@
 import os
 
 from tests.forward.conftest import ForwardPolicy
+from tests.proxy.downstream.http2.http2_peer import Http2Peer
 from txproxy.forward.proxy_factory import ForwardProxyFactory
+from txproxy.reverse.mode import ReverseProxyFactory
 from txproxy.stream.stream_factory import StreamFactory
 from txproxy.upstreams.pool import Pool
 
@@ -23,7 +25,7 @@ def test_one_that_asks_for_nothing_is_idle(client, proxy):
     assert listed(client) == [
         {
             "id": f"{os.getpid()}-1", "listener": "edge", "client": "192.0.2.1", "peer": "127.0.0.1:50000",
-            "tls": None, "state": "idle", "exchanges": [],
+            "tls": None, "streams": None, "state": "idle", "exchanges": [],
         }
     ]  # fmt: skip
 
@@ -35,9 +37,9 @@ def test_a_request_is_told_without_its_query(client, proxy):
     (exchange,) = one["exchanges"]
     assert one["state"] == "busy" and exchange.pop("id").startswith(f"{one['id']}.")
     assert exchange == {
-        "client": "127.0.0.1", "user": None, "method": "GET", "url": "http://shop.example/a?...", "route": None,
-        "phase": "sent", "pool": "app", "upstream": "http://10.0.0.1:80", "age": 2.5, "status": None, "received": 0,
-        "sent": 0,
+        "stream": None, "client": "127.0.0.1", "user": None, "method": "GET", "url": "http://shop.example/a?...",
+        "route": None, "phase": "sent", "pool": "app", "upstream": "http://10.0.0.1:80", "age": 2.5, "status": None,
+        "received": 0, "sent": 0,
     }  # fmt: skip
     proxy.upstream.send(OK + b"ab")
     (exchange,) = listed(client)[0]["exchanges"]
@@ -91,3 +93,16 @@ def test_what_could_not_be_read_as_a_request_is_not_shown(client, proxy):
     guest = proxy.connect()
     guest.send(b"secret\r\n\r\n" + b"x" * 100)
     assert [one["exchanges"] for one in listed(client)] in ([], [[]])
+
+
+def test_streams_are_told_where_http2_is_spoken(client, make):
+    proxy = make("two", lambda clock: ReverseProxyFactory(Pool(["http://10.0.0.1:80"]), h2c=True, reactor=clock))
+    peer = Http2Peer(proxy.connect())
+    assert [(one["streams"], one["exchanges"]) for one in listed(client, "?listener=two")] == [(0, [])]
+    peer.ask()
+    peer.ask()
+    (one,) = listed(client, "?listener=two")
+    assert (one["streams"], [exchange["stream"] for exchange in one["exchanges"]]) == (2, [1, 3])
+    peer.reset(1)
+    (one,) = listed(client, "?listener=two")
+    assert (one["streams"], [exchange["stream"] for exchange in one["exchanges"]]) == (1, [3])

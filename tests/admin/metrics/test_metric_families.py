@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 
 from tests.observe.test_request_counts import attempt, record
 from tests.proxy.caching.caching_proxy import CachingProxy, get
+from tests.proxy.downstream.http2.http2_peer import Http2Peer
 from txproxy.admin.metrics.metric_families import metrics_verb
 from txproxy.admin.proxy_view import Stage
 from txproxy.limits.requests.limiter import LimitCounts
@@ -167,6 +168,20 @@ def test_clients_are_told_by_what_they_do(read, view):
     assert states == {"waiting": 1, "idle": 1, "busy": 1, "tunnel": 0, "lingering": 0, "closed": 0}
     assert found["txproxy_client_connections", ("listener", "raw"), ("state", "idle")] == 0
     waits.drop()
+    proxy.close()
+
+
+def test_clients_that_speak_http2_are_told_with_their_streams(read, view):
+    proxy = ProxyInMemory(lambda clock: ReverseProxyFactory(Pool(["http://c:1"]), h2c=True, reactor=clock))
+    proxy.connect().send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    peers = [Http2Peer(proxy.connect()) for _ in range(2)]
+    for _ in range(3):
+        peers[0].ask()
+    view.clients = [("edge", one) for one in proxy.factory.admission.everyone()]
+    found = read()
+    of = ("listener", "edge")
+    assert (found["txproxy_http2_connections", of], found["txproxy_http2_streams", of]) == (2, 3)
+    assert found["txproxy_http2_connections", ("listener", "raw")] == 0
     proxy.close()
 
 

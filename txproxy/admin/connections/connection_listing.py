@@ -8,9 +8,11 @@ from typing import Any, Final
 from txproxy.observe.log_formats.connection_facts import Connections, place_of
 from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.downstream.client_states import ClientState
+from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
+from txproxy.wire.http2.stream import Stream
 from txproxy.wire.message import RequestHead
 
 STATES: Final = ("waiting", "idle", "busy", "tunnel", "lingering", "closed")
@@ -25,6 +27,11 @@ def state_of(client: Admitted) -> str:
         return "busy" if client.exchanges() else "idle"
     # Where a PROXY header has to come first, nothing has begun yet.
     return state.name.lower() if isinstance(state, ClientState) else "waiting"
+
+
+def streams_of(client: Admitted) -> int | None:
+    """How many streams it has of which there may be so many; None where the client does not speak HTTP/2."""
+    return client.session.active if isinstance(client, Http2Protocol) else None
 
 
 def connection_id(connections: Connections, connection: Any) -> str:
@@ -58,6 +65,7 @@ def told(listener: str, client: Admitted, connections: Connections) -> dict[str,
         "client": connection.peer_ip,
         "peer": peer.decode("utf-8", "replace") if peer is not None else None,
         "tls": tls.decode("ascii") if tls is not None else None,
+        "streams": streams_of(client),
         "state": state_of(client),
         "exchanges": [_exchange(name, exchange) for exchange in exchanges],
     }
@@ -65,8 +73,10 @@ def told(listener: str, client: Admitted, connections: Connections) -> dict[str,
 
 def _exchange(connection: str, exchange: Exchange) -> dict[str, object]:
     request, context, tunnel, age = exchange.request, exchange.context, exchange.tunnel, exchange.age
+    downstream: Any = exchange.downstream
     return {
         "id": exchange_id(connection, exchange),
+        "stream": downstream.id if isinstance(downstream, Stream) else None,
         "client": context.client_ip,
         "user": context.user,
         "method": request.method.decode("latin-1") or None,

@@ -11,7 +11,7 @@ from typing import Final
 from txproxy.admin.api_call import ApiCall, Text
 from txproxy.admin.api_paths import Verb
 from txproxy.admin.caching.cache_verbs import statistics
-from txproxy.admin.connections.connection_listing import STATES, state_of
+from txproxy.admin.connections.connection_listing import STATES, state_of, streams_of
 from txproxy.admin.merging import Asked, Merge
 from txproxy.admin.metrics.exposition import (
     OPENMETRICS,
@@ -65,6 +65,7 @@ def families(view: ProxyView) -> Iterator[Family]:
         [(number, {"listener": name}) for name, number in view.connections.items()],
     )
     yield gauge("txproxy_client_connections", "Clients that are connected, by what they do", _by_state(view))
+    yield from _http2(view)
     yield from _upstreams(view)
     yield from _times(counts)
     yield histogram(
@@ -104,6 +105,25 @@ def _by_state(view: ProxyView) -> list[tuple[float, Mapping[str, str]]]:
         key = (listener, state_of(client))
         counts[key] = counts.get(key, 0) + 1
     return [(count, {"listener": listener, "state": state}) for (listener, state), count in counts.items()]
+
+
+def _http2(view: ProxyView) -> Iterator[Family]:
+    found = {listener: [0, 0] for listener in view.connections}
+    for listener, client in view.clients:
+        streams = streams_of(client)
+        if streams is not None:
+            counts = found.setdefault(listener, [0, 0])
+            counts[0] += 1
+            counts[1] += streams
+    for place, (name, about) in enumerate((
+        ("connections", "Clients that are connected and speak HTTP/2"),
+        ("streams", "Streams that these have, of which there may be so many"),
+    )):  # fmt: skip
+        yield gauge(
+            f"txproxy_http2_{name}",
+            about,
+            [(counts[place], {"listener": listener}) for listener, counts in found.items()],
+        )
 
 
 def _limits(found: Iterable[LimitCounts]) -> Iterator[Family]:
