@@ -87,6 +87,37 @@ def test_an_upstream_that_takes_leave_first_is_not_asked(proxy2):
     client.drop()
 
 
+@pytest.mark.parametrize("known", [0, 1])
+def test_no_more_begin_than_the_upstream_takes_by_then(proxy2, known):
+    # RFC 9113 5.1.2: nghttp2 and python-h2 end the connection for one more.
+    clients = [proxy2.connect() for _ in range(3)]
+    for client in clients:
+        client.send(ASK)
+    said = frames.settings([(frames.ENABLE_CONNECT_PROTOCOL, known), (frames.MAX_CONCURRENT_STREAMS, 2)])
+    peer = Http2Peer(proxy2.upstream, silent=True)
+    peer.connection.send(said)
+    assert [*peer.look().heads] == [1, 3]
+    # The third has gone elsewhere, where nobody else is.
+    first, second = proxy2.network.connections
+    assert first is peer.connection
+    other = Http2Peer(second, silent=True)
+    second.send(said)
+    assert [*other.look().heads] == [1]
+    for upstream, number in ((peer, 1), (peer, 3), (other, 1)):
+        upstream.connection.send(upstream.head_frame(number, 403, ended=True))
+    assert [status(client.received) for client in clients] == [403] * 3
+
+
+def test_an_upstream_that_takes_none_gets_none_of_those_that_wait(proxy2):
+    clients = [proxy2.connect() for _ in range(2)]
+    for client in clients:
+        client.send(ASK)
+    # Those that are made meanwhile come after it.
+    for connection in proxy2.network.connections:
+        assert not Http2Peer(connection, KNOWN, (frames.MAX_CONCURRENT_STREAMS, 0)).heads
+    assert len(proxy2.network.connections) > 1 and [status(client.received) for client in clients] == [503] * 2
+
+
 @pytest.mark.parametrize("settings", [(), ((frames.ENABLE_CONNECT_PROTOCOL, 0),)])
 def test_who_does_not_know_it_is_asked_without(proxy2, settings):
     client, peer = asked(proxy2, *settings)

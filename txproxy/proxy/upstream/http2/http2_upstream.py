@@ -168,11 +168,16 @@ class Http2Upstream:
         self._said = streams
         self._most = min(streams, self.session.settings.streams)
         self.services.shared_dials.remember(self.key, self._most)
-        decide(self._undecided, self)
         self.capacity = max(0, self._most - self.session.active - self._opened)
         if not self.capacity:
             self._hide()
+        decide(self._undecided, self)
         self.offer()
+
+    @property
+    def takes_one_more(self) -> bool:
+        """Whether one of those that have a place may begin (RFC 9113 section 5.1.2)."""
+        return self.session.active < self._most
 
     def _leave(self) -> None:
         """There are no new streams."""

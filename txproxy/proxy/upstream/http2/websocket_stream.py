@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, RequestUnseen
+from txproxy.errors import ConnectionFull, ExchangeError, RequestUnseen
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.upstream.http2.http2_stream import Http2Stream
 from txproxy.proxy.upstream.upstream_states import Http2State
@@ -253,7 +253,11 @@ def decide(undecided: list[WebSocketStream], connection: Any) -> None:
     waiting = undecided[:]
     undecided.clear()
     for one in waiting:
-        if connection.state is Http2State.OPEN:
+        if connection.state is not Http2State.OPEN:
+            one.failed(RequestUnseen(f"{connection.address} takes leave"))
+        elif connection.takes_one_more:
             one.ask(connection.session.takes_protocols)
         else:
-            one.failed(RequestUnseen(f"{connection.address} takes leave"))
+            # As if it had been refused, but that others are refused with it where the upstream does so itself.
+            full = ConnectionFull if connection.session.takes else RequestUnseen
+            one.failed(full(f"{connection.address} takes fewer requests"))
