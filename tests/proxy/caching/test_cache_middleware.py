@@ -376,3 +376,32 @@ def test_a_condition_that_is_the_origins_to_judge_goes_to_it(proxy, method, stor
     (name, value), *_ = condition.items()
     assert got.status == 412 and f"\r\n{name.replace('_', '-')}: {value}\r\n".encode() in asked
     assert got.told == 'txproxy; fwd=bypass; detail="a condition for the origin"'
+
+
+NTLM = {"www_authenticate": "NTLM TlRMTVNTUAACAAAA"}
+
+
+@pytest.mark.parametrize("scheme", ["NTLM", "Negotiate"])
+def test_who_logs_a_connection_in_has_the_same_one_from_the_first_request_on(proxy, scheme):
+    """RFC 4559 section 6: curl begins so without having been asked."""
+    client = proxy.connect()
+    for step in ("TlRMTVNTUAABAAAA", "TlRMTVNTUAADAAAA"):
+        client.send(get(authorization=f"{scheme} {step}"))
+        (origin,) = proxy.network.connections
+        assert step.encode() in origin.take()
+        origin.send(proxy.response("", "401 No", **NTLM))
+        assert got([client])[0].status == 401
+    assert not origin.closed
+
+
+def test_what_is_changed_by_a_connection_that_is_logged_in_is_no_more_used(proxy):
+    fresh = proxy.response(cache_control="max-age=60")
+    proxy.ask(get(), fresh)
+    client = proxy.connect()
+    login = get("/y", "POST", authorization="NTLM TlRMTVNTUAABAAAA", content_length=0)
+    for request in (login, get(method="POST", content_length=0)):
+        client.send(request)
+        origin, _ = proxy.question()
+        origin.send(proxy.response("", "200 OK", cache_control="no-store"))
+        assert got([client])[0].status == 200
+    assert proxy.ask(get(), fresh)[1] is not None

@@ -41,8 +41,10 @@ from txproxy.proxy.caching.slice_checks import unchecked_parts
 from txproxy.proxy.caching.stored_reader import Reader
 from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
 from txproxy.proxy.services import Services
+from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.message import RequestHead
 
+_NO_POLICY: Final = CachePolicy()
 _SENTENCE: Final = "The request wants what is stored alone, and nothing is that could be used."
 
 
@@ -75,6 +77,16 @@ def _later_body(entry: Entry) -> BytesSource:
     source = BytesSource(b"")
     source.length = entry.body.length
     return source
+
+
+def _is_of_connection(request: RequestHead, context: RequestContext) -> bool:
+    """Whether a request is tied to its connection, or is to tie it: what answers it is nobody else's, and comes by the
+    upstream connection that is logged in (RFC 4559 section 6).
+    """
+    if context.connection.connections is not None:
+        return True
+    credentials = request.headers.index.get(b"authorization")
+    return credentials is not None and authenticates_connection(credentials)
 
 
 class _Caching:
@@ -128,9 +140,11 @@ class _Caching:
         policy = self._policy_of(request, context)
         if policy is None or request.method == b"CONNECT":
             return self._uncached(request, context)
-        if context.errand or context.connection.connections is not None:
-            # What is asked on the way is not for clients, and what is tied to a connection is nobody else's.
+        if context.errand:
+            # What is asked on the way is not for clients.
             return self._handle(request, context)
+        if _is_of_connection(request, context):
+            return self._uncached(request, context, policy)
         if policy.key_device:
             request = told_device(request, context, policy)
         path = sent_path(policy, request.path)
@@ -355,10 +369,9 @@ class _Caching:
 
     # -- what is not for the cache
 
-    def _uncached(self, request: RequestHead, context: RequestContext) -> Decision:
+    def _uncached(self, request: RequestHead, context: RequestContext, policy: CachePolicy = _NO_POLICY) -> Decision:
         """Nothing of it is stored; what it changes may be, by another rule."""
         if request.method not in SAFE_METHODS and request.method != b"CONNECT" and not context.errand:
-            policy = CachePolicy()
             key = self._keys.key(request, context, policy, request.path)
             asking = Asking(request, context, key, policy, False, self._services, self._decide, self._pass_by)
             context.filter_responses(SilentFilter(asking, self._cache, self._keys.all))
