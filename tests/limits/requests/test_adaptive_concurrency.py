@@ -24,12 +24,13 @@ class ByField:
 
 
 class World:
-    def __init__(self, bounds=None):
+    def __init__(self, bounds=None, host=None):
         self.limiter = AdaptiveLimiter("app", bounds or AdaptiveBounds())
         self.finished = []
         self.proxy = ProxyInMemory(
             lambda reactor: ReverseProxyFactory(
                 Pool(["http://10.0.0.1:80"], name="app", settings=PoolSettings(ejection=None)),
+                host=host,
                 middleware=[ByField(), AdaptiveConcurrency([self.limiter], reactor)],
                 observers=(self.finished.append,),
                 reactor=reactor,
@@ -87,6 +88,15 @@ def test_one_too_many_is_refused_and_told_to_come_again(world):
         "refused",
         "limit pool app",
     )
+
+
+@pytest.mark.parametrize("host", ["upstream", "app.example"])
+def test_a_pool_has_the_same_limit_by_whatever_host_its_upstreams_are_asked(world, host):
+    run = world(AdaptiveBounds(max=1), host)
+    clients = [run.ask() for _ in range(2)]
+    assert ([status(client) for client in clients], run.running) == ([None, 503], 1)
+    run.answer()
+    assert (status(clients[0]), run.running) == (200, 0)
 
 
 def test_those_of_high_priority_wait_and_are_next_and_low_ones_go_first(world):

@@ -160,13 +160,14 @@ class AdaptiveConcurrency:
     """
 
     def __init__(self, pools: Iterable[AdaptiveLimiter], clock: Any) -> None:
-        # A scope is called as a limiter is.
         self._pools = {limiter.name: limiter for limiter in pools}
         self._clock = clock
 
     def within(self, handler: Handler, scope: str, services: Any) -> Handler:
         """See :class:`txproxy.interfaces.IComposedMiddleware`."""
-        limiter, clock = self._pools.get(scope), self._clock
+        # A scope is called as a limiter is. What follows where upstreams are asked by a Host of their own is nothing to
+        # the limit: their work is the same.
+        limiter, clock = self._pools.get(scope) or self._pools.get(scope.rpartition(" as ")[0]), self._clock
         if limiter is None:
             return handler
         known = limiter
