@@ -4,17 +4,18 @@ import pytest
 from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 
-from txproxy import Pool
+from txproxy import Pool, PoolSettings
 from txproxy.upstreams.discovery.lookups import Found
 from txproxy.upstreams.discovery.members import Members
+from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire import dns
 
 
 @pytest.fixture
 def made():
-    def make(text):
-        pool = Pool([text], clock=Clock())
+    def make(text, **settings):
+        pool = Pool([text], clock=Clock(), settings=PoolSettings(**settings))
         return pool, Members(pool, pool.upstreams[0], Clock(), resolver=object())
 
     return make
@@ -62,6 +63,18 @@ def test_tls_is_spoken_to_the_target_of_a_service(made):
     others._apply([Found("10.0.0.1", 443, 1, False, "a.example")])
     assert plain.upstreams[0].address.server_name == "a.example"
     assert plain.upstreams[0].address.tls is parse_upstream("https://a.example").address.tls
+
+
+@pytest.mark.parametrize("target", ["a.example", "_grpc._tcp.a.example"])
+@pytest.mark.parametrize("alpn", [("h2",), ("h2", "http/1.1")])
+def test_members_speak_what_their_name_was_given_for(made, target, alpn):
+    found = [Found("10.0.0.1", 443, 1, False, "a.example")]
+    pool, members = made(f"https://{target};resolve", tls=UpstreamTls(alpn=alpn))
+    members._apply(found)
+    assert pool.upstreams[0].address.protocols == alpn
+    plain, others = made(f"h2c://{target};resolve")
+    others._apply(found)
+    assert plain.upstreams[0].address.protocols == ("h2",)
 
 
 def test_another_target_at_the_same_place_is_another_member(made):

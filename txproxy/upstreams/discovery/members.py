@@ -89,7 +89,7 @@ class Members:
             if tls is not None:
                 tls, server_name = self._pool.settings.tls.connections(found.name), found.name
         member = Upstream(
-            Address(found.host, found.port, tls=tls, server_name=server_name),
+            Address(found.host, found.port, tls=tls, server_name=server_name, protocols=template.address.protocols),
             authority,
             self._weight(found),
             backup=found.backup,
