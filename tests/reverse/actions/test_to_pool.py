@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.alike_heads import check_each_is_as_if_alone, section, sections
-from txproxy import Pool, ReverseProxyFactory
+from txproxy import Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConfigError
+from txproxy.interfaces.context import ClientConnection, RequestContext
 from txproxy.reverse.actions.to_pool import ToPool, host_to_send
 from txproxy.reverse.actions.treatments import Treated, Treatment
 from txproxy.reverse.client_identity import Trust
@@ -15,7 +16,10 @@ from txproxy.reverse.rewriting.request_rewrite import RequestRewrite
 from txproxy.reverse.routing.matches import Match
 from txproxy.reverse.routing.route import Route
 from txproxy.testing import ProxyInMemory
+from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.wire.forwarding import via_entry
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 0\r\n\r\n"
 ALIKE = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.%d\r\nX-Id: %d\r\nX_Real_IP: 10.0.0.%d\r\nA: b\r\n\r\n"
@@ -194,3 +198,15 @@ def test_a_request_without_a_host_is_told_the_upstreams():
 def test_no_other_variable_is_a_host(host):
     with pytest.raises(ConfigError, match=r"accepted is HOST, HOST:PORT, \$host or upstream"):
         host_to_send(host)
+
+
+@pytest.mark.parametrize("first", ["http://10.0.0.1", "https://10.0.0.1"])
+def test_what_is_of_http1_alone_is_asked_in_that_of_upstreams_that_came_later_as_well(first):
+    pool = Pool([first], settings=PoolSettings(tls=UpstreamTls(alpn=("h2", "http/1.1"))))
+    to_pool = ToPool(pool)
+    later = pool.add("https://10.0.0.2")
+    pool.remove(pool.upstreams[0])
+    head = RequestHead(b"GET", b"/", Headers.from_lines([b"Authorization: NTLM TlRMTVNTUAAB"]), authority=b"a")
+    plan = to_pool.plan(head, RequestContext(ClientConnection("10.0.0.9")))
+    assert (plan.attempt.upstream, plan.attempt.address.protocols) == (later, ())
+    plan.attempt.tracker.ended(None, 200)

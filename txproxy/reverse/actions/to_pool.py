@@ -120,7 +120,9 @@ class ToPool:
         self.plan: Handler = self._plan
         # See txproxy.reverse.Action.
         self.repeats = False
-        several = any("http/1.1" in upstream.address.protocols for upstream in pool.upstreams)
+        # Upstreams that come later may have what the pool offers.
+        offers = (pool.settings.tls.protocols, *(upstream.address.protocols for upstream in pool.upstreams))
+        several = any("http/1.1" in protocols for protocols in offers)
         self._own_addresses = self.prefaced or several or bool(pool.settings.tolerate)
         # whether a first attempt hangs on nothing but what is asked in which words, and the upstream
         by_upstream = host is not None and (host == UPSTREAM or host.startswith("$"))
