@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from txproxy import Pool, PoolSettings
 from txproxy.upstreams.discovery.lookups import Found
 from txproxy.upstreams.discovery.members import Members
+from txproxy.upstreams.upstream import State
 from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.wire import dns
@@ -75,6 +76,16 @@ def test_members_speak_what_their_name_was_given_for(made, target, alpn):
     plain, others = made(f"h2c://{target};resolve")
     others._apply(found)
     assert plain.upstreams[0].address.protocols == ("h2",)
+
+
+@pytest.mark.parametrize(("word", "state"), [("drain", State.DRAINING), ("disabled", State.DISABLED)])
+def test_members_serve_no_more_than_the_configuration_says_of_their_name(made, word, state):
+    pool, members = made(f"http://a.example;resolve;{word}")
+    members._apply([Found("10.0.0.1", 80, 1, False)])
+    member = pool.upstreams[0]
+    assert (member.state, member.given_order, member.cause.endswith("by the configuration")) == (state, state, True)
+    pool.enable(member)
+    assert member.state is State.HEALTHY
 
 
 def test_another_target_at_the_same_place_is_another_member(made):

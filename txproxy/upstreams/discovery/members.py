@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from txproxy.interfaces.address import Address
 from txproxy.upstreams.discovery.lookups import Discovery, Found, HostName, Records, ServiceName
 from txproxy.upstreams.pool_settings import OwnPool
-from txproxy.upstreams.upstream import State, Upstream
+from txproxy.upstreams.upstream import Upstream
 
 
 class ChangingPool(OwnPool, Protocol):
@@ -95,8 +95,8 @@ class Members:
             backup=found.backup,
             max=template.max,
             name=name + (" (backup)" if found.backup and not template.backup else ""),
-            drain=template.given_order is State.DRAINING,
         )
+        member.give(template.given_order)
         member.stands_for = template.name
         return member
 
