@@ -224,6 +224,21 @@ def test_a_dial_that_fails_is_an_answer(tunnels, client):
     assert (response.status, response.ended, response.reset) == (403, True, 0)
 
 
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "goes on"])
+def test_a_refusal_that_waits_for_its_window_leaves_nothing(tunnels, client, ended):
+    tunnels.mode.decision = RequestDenied("not there")
+    client.connection.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, 0)]))
+    stream = client.ask(*CONNECT, ended=False)
+    client.body(stream, b"early", ended=ended)
+    assert client.responses[stream].status == 403 and not client.responses[stream].ended
+    client.connection.send(frames.window_update(stream, 1000))
+    tunnels.advance(0)
+    assert client.connection.received.endswith(frames.rst_stream(stream, 0)) is not ended
+    # No place is taken, and the window is as it was: the connection rests, and is closed after a while.
+    tunnels.advance(80)
+    assert client.connection.ended and [record.outcome for record in tunnels.records] == ["http_request_denied"]
+
+
 def test_a_body_of_some_length_is_none_of_it(tunnels, client):
     stream = client.ask(*CONNECT, (b"content-length", b"5"), ended=False)
     assert client.responses[stream].status == 400 and not tunnels.network.dialed

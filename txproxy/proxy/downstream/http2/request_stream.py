@@ -140,7 +140,8 @@ class RequestStream(Stream):
         if what is WRITABLE:
             self._resume()
         elif what is ALL_SENT:
-            if self.tunnel is None or self.tunnel.closing:
+            # Of a tunnel that stands, one direction may have ended.
+            if self.tunnel is None or (self.exchange is None and self.tunnel.tunnel is None):
                 self.leave()
         elif type(what) is StreamReset:
             self._reset(what)
