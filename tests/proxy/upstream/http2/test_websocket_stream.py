@@ -188,6 +188,31 @@ def test_an_upstream_that_never_closes_its_side_is_cancelled(open_, proxy2):
     assert peer.look().resets == {1: CANCEL}
 
 
+def test_what_waits_goes_out_as_fast_as_the_upstream_takes_it(open_, proxy2):
+    client, peer = open_
+    peer.connection.send(data_frame(1, b"", ended=True))
+    for _ in range(7):
+        client.send(b"x" * 16384)
+    client.end()
+    for _ in range(5):
+        proxy2.advance(1.9)
+        peer.connection.send(frames.window_update(0, 10_000) + frames.window_update(1, 10_000))
+    assert len(peer.look().bodies[1]) == 7 * 16384 and peer.ended == {1}
+    # Both have ended it: there is nothing to be reset.
+    proxy2.advance(5)
+    assert not peer.look().resets and not proxy2.upstream._protocol.session.streams
+
+
+def test_what_waits_is_not_kept_for_an_upstream_that_takes_nothing(open_, proxy2):
+    client, peer = open_
+    peer.connection.send(data_frame(1, b"", ended=True))
+    for _ in range(7):
+        client.send(b"x" * 16384)
+    client.end()
+    proxy2.advance(4)
+    assert peer.look().resets == {1: CANCEL} and not peer.ended
+
+
 def test_a_reset_ends_the_tunnel(open_, proxy2):
     client, peer = open_
     peer.connection.send(frames.rst_stream(1, CANCEL))

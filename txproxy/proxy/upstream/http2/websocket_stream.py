@@ -37,6 +37,8 @@ class WebSocketStream(Http2Stream):
     _asked: RequestHead | None = None
     _agreed = False
     _closing = False
+    # how much waited when that was looked at last, of one that is closing
+    _waited = 0
     _reading = True
     # what waits until the tunnel takes it, and the end after it
     _upstream_ended = False
@@ -134,11 +136,21 @@ class WebSocketStream(Http2Stream):
 
     def late(self) -> None:
         """The upstream has not answered, or does not close its side."""
-        if self._closing:
+        if not self._closing:
+            super().late()
+        elif self.waiting < self._waited:
+            # Slow, but taking it.
+            self._linger()
+        elif self._upstream_ended and not self.may_send:
+            self.connection.left(self)
+        else:
             self.deadline = NEVER
             self.connection.cancel(self)
-        else:
-            super().late()
+
+    def _linger(self) -> None:
+        self._closing = True
+        self._waited = self.waiting
+        self.deadline = self.connection.services.linger_limit.ahead
 
     def become_tunnel(self, end: Any) -> bytes:
         """The ``end`` of the tunnel has it from now on."""
@@ -223,15 +235,14 @@ class WebSocketStream(Http2Stream):
         if self._upstream_ended:
             self._part()
         else:
-            self.deadline = connection.services.linger_limit.ahead
+            self._linger()
 
     def _part(self) -> None:
         """Both sides have ended, as far as what waits has gone out."""
         if self.open and not self.may_send:
             self.connection.left(self)
         else:
-            self._closing = True
-            self.deadline = self.connection.services.linger_limit.ahead
+            self._linger()
 
     def abortConnection(self) -> None:
         """It is over, in none."""
