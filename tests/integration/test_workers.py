@@ -379,6 +379,31 @@ def test_workers_without_a_master_serve_on_until_they_are_told_to_end(served):
         proxy.ask()
 
 
+def test_one_that_has_just_been_asked_for_leaves_where_another_program_comes(served):
+    proxy = served(2)
+    mould, first = proxy.mould, proxy.workers[1]
+    # It does what it is asked for only when there is another program.
+    os.kill(mould, signal.SIGSTOP)
+    os.kill(first, signal.SIGKILL)
+    proxy.process.send_signal(signal.SIGUSR2)
+    proxy.says("the program that is installed takes this one's place")
+    os.kill(mould, signal.SIGCONT)
+    proxy.says("those of the one before it finish and leave")
+    mine = {*proxy.workers.values()}
+
+    def others():
+        found = set()
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                worker = (entry / "comm").read_text().startswith("txproxy work")
+                if worker and os.readlink(entry / "cwd") == str(proxy.folder):
+                    found.add(int(entry.name))
+        return found - mine
+
+    until(lambda: not others(), "those of the program before have left")
+    proxy.end()
+
+
 def test_a_second_signal_ends_them_at_once(served):
     proxy = served(2)
     with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as client:
@@ -387,6 +412,30 @@ def test_a_second_signal_ends_them_at_once(served):
         proxy.process.send_signal(signal.SIGTERM)
         proxy.says("waiting for 1 connection")
         proxy.end(signal.SIGINT)
+
+
+def test_what_is_cut_off_at_the_end_of_a_drain_does_not_look_whole(served):
+    listening = socket.create_server(("127.0.0.1", 0))
+    pool = f'[pools.app]\nupstreams = ["http://127.0.0.1:{listening.getsockname()[1]}"]\n'
+    route = '[[routes]]\nname = "app"\npath = "/app"\npool = "app"\n[limits]\ndrain_timeout = "100ms"\n'
+    proxy = served(2, pool + route)
+    with listening, socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as client:
+        client.sendall(b"GET /app HTTP/1.0\r\n\r\n")
+        upstream = listening.accept()[0]
+        assert upstream.recv(65536)
+        upstream.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        received = client.recv(1000)
+        while not received.endswith(b"one"):
+            piece = client.recv(1000)
+            assert piece
+            received += piece
+        # All that this client could see of an end is that of the connection.
+        assert b"Content-Length" not in received
+        proxy.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1000)
+        upstream.close()
+    proxy.end()
 
 
 class Client:

@@ -169,6 +169,18 @@ def test_it_waits_no_longer_than_for_the_drain(start, reactor):
     assert client.closed
 
 
+def test_what_is_cut_off_is_reset_before_all_has_ended(start, reactor):
+    service = start(ONE + "[limits]\nmin_header_rate = 0\n")
+    client = reactor.connect(8080)
+    client.send(GET[:-2])
+    closed = []
+    service.stopService().addCallback(lambda _: closed.append((client.closed, client.reset)))
+    for _ in range(30):
+        reactor.advance(1)
+    # What is left then the kernel closes as if it had come to its end.
+    assert closed == [(True, True)]
+
+
 def test_who_asks_again_does_not_wait(start, reactor):
     service = start(ONE)
     client = reactor.connect(8080)

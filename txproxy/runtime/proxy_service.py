@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from txproxy.admin.proxy_view import Stage
@@ -370,7 +371,11 @@ class ProxyService(RunningService):
 
     def _stopped(self, _: object) -> Deferred[Any]:
         self.giving.end()
+        cut = any(factory.admission.everyone() for factory in (*self._now.factories, *self._leaving))
         self.hurry()
+        # What is cut off is reset in the next turn. If the process was gone by then, the kernel would close it as if it
+        # had come to its end.
+        waits: list[Deferred[Any]] = [deferLater(self._reactor, 0)] if cut else []
         for file in self._files_in_use():
             file.close()
         self._now.assembly.logins.close()
@@ -380,7 +385,8 @@ class ProxyService(RunningService):
         counted = {*self._now.assembly.allotments.values(), *self._counted}
         # Until here, whoever asks is told that it drains.
         spans = [one.close(self._reactor) for one in self._now.logs.exporting.values()]
-        return DeferredList([self._admin.close(), *spans, *(one.stop() for one in counted)], consumeErrors=True)
+        waits += [self._admin.close(), *spans, *(one.stop() for one in counted)]
+        return DeferredList(waits, consumeErrors=True)
 
 
 def _audits(assembly: Assembly) -> list[AuditLog]:

@@ -250,6 +250,9 @@ def test_who_serves_or_leaves_is_handed_on(serving, mould):
     handed = serving.hand_over()
     # Who was just asked for is nobody's yet.
     assert sorted((one.number, one.pid) for one in handed) == [(1, 101), (2, 102)]
+    # Else it would serve what there is now for ever.
+    said = [[message.kind for message in worker.hears()] for worker in mould.workers]
+    assert [kinds.count("drain") for kinds in said] == [0, 0, 1]
 
 
 def test_before_the_reactor_runs_the_first_worker_is_waited_for(serving):

@@ -131,8 +131,13 @@ class Crew:
             introduce(leaving.channel, serving[leaving.number % len(serving)].channel)
 
     def hand_over(self) -> list[OldWorker]:
-        """The workers, for the program that takes this one's place. Those that have just been asked for are none."""
+        """The workers, for the program that takes this one's place. Those that have just been asked for are none: they
+        are told to leave, as nobody would look after them, or bring them another configuration.
+        """
         members = [member for member in self._members() if member.pid]
+        for member in self._members():
+            if not member.pid:
+                member.channel.send("drain")
         for member in members:
             member.channel.settle(_LAST_WORDS)
         return [OldWorker(member.number, member.pid, member.channel.fileno()) for member in members]
