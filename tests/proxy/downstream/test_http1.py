@@ -3,6 +3,7 @@
 import pytest
 
 from tests.proxy.exchanges.test_exchange import GET, OK, status
+from txproxy.wire.size_limits import WireLimits
 
 
 @pytest.mark.parametrize(
@@ -220,3 +221,58 @@ def test_it_may_leave_in_the_middle(proxy):
     client.drop()
     proxy.clock.advance(0)
     assert client.received.count(b"HTTP/1.1 405 ") == 8
+
+
+# -- a request that comes again in the same bytes
+
+
+@pytest.fixture
+def asked_before(proxy):
+    """A client that has asked for the same four times, the last of which its codec knew at once."""
+    client = proxy.connect()
+    for _ in range(4):
+        client.send(GET)
+        assert answer_all(proxy, OK) == 1 and client.take() == OK
+    return client
+
+
+def test_it_waits_for_who_takes_no_responses(proxy, asked_before):
+    asked_before.stop_reading()
+    asked_before.send(GET)
+    assert answer_all(proxy, LARGE) == 1
+    asked_before.send(GET)
+    assert answer_all(proxy, LARGE * 2) == 1
+    asked_before.send(GET)
+    assert answer_all(proxy, OK) == 0
+    asked_before.read_on()
+    assert answer_all(proxy, OK) == 1
+    assert asked_before.take().endswith(b"x" + OK)
+
+
+def test_at_a_drain_it_is_the_last(proxy, asked_before):
+    proxy.factory.drain()
+    asked_before.send(GET)
+    assert answer_all(proxy, OK) == 1
+    assert b"\r\nConnection: close\r\n" in asked_before.take()
+    proxy.clock.advance(0)
+    assert asked_before.closed
+
+
+@pytest.mark.parametrize("cut", [1, 20, len(GET) - 1])
+def test_one_more_behind_it_has_its_turn(proxy, asked_before, cut):
+    asked_before.send(GET)
+    asked_before.send(GET + GET[:cut])
+    asked_before.send(GET[cut:])
+    assert answer_all(proxy, OK) == 3
+    assert asked_before.take() == OK * 3
+    asked_before.send(GET[:cut])
+    asked_before.send(GET[cut:])
+    asked_before.send(GET)
+    assert answer_all(proxy, OK) == 2
+
+
+def test_other_limits_hold_for_it(proxy, asked_before):
+    codec = asked_before._protocol.codec
+    codec.use_limits(WireLimits(max_target=1))
+    asked_before.send(GET)
+    assert answer_all(proxy, OK) == 0 and status(asked_before.received) == 414

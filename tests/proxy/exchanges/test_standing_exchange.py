@@ -16,6 +16,7 @@ from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
+from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead, SharedRequest
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
@@ -34,6 +35,9 @@ def known(record):
 
 class World:
     """A proxy and one client, with the short cut or by its slow twin, and what is to be the same by both."""
+
+    # the one whose client asks just now
+    asking = None
 
     def __init__(self, short, upstreams=TWO[:1], observed=True, limited=False):
         self.kinds = []
@@ -59,11 +63,15 @@ class World:
         )
         if not short:
             self.proxy.factory.standing_for = None
+        self.short = short
+        # how many requests were known by their bytes
+        self.known = 0
         self.client = self.proxy.connect()
         self.seen = []
 
     def asked(self, request=GET):
         """The upstream that is asked."""
+        World.asking = self
         self.client.send(request)
         (asked,) = [one for one in self.proxy.network.connections if one.received]
         self.seen.append(asked.take())
@@ -88,6 +96,19 @@ class World:
 def no_time_of_day(monkeypatch):
     # Both ways are asked one after the other, and what the proxy says itself has a Date.
     monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_by_the_slow_twin(monkeypatch):
+    again = ServerCodec.again
+
+    def again_if_short(codec, data):
+        world = World.asking
+        found = again(codec, data) if world.short else None
+        world.known += found is not None
+        return found
+
+    monkeypatch.setattr(ServerCodec, "again", again_if_short)
 
 
 @pytest.fixture
@@ -196,9 +217,14 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
+# In these another request comes, or none.
+OTHERS = {"of another path", "of another method", "not repeatable", "the last", "in HTTP/1.0"}
+
+
+@pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("upstreams", [TWO[:1], TWO], ids=["one", "two"])
-def test_all_is_as_by_the_slow_twin(make_world, step, upstreams):
+def test_all_is_as_by_the_slow_twin(make_world, name, upstreams):
+    step = STEPS[name]
     worlds = [make_world(short, upstreams=upstreams) for short in (True, False)]
     for world in worlds:
         world.ask(OK)
@@ -208,6 +234,7 @@ def test_all_is_as_by_the_slow_twin(make_world, step, upstreams):
     short, slow = worlds
     assert short.kinds[2] is StandingExchange and StandingExchange not in slow.kinds
     assert short.all() == slow.all()
+    assert bool(short.known) is (name not in OTHERS) and not slow.known
 
 
 @pytest.mark.parametrize("limited", [False, True])

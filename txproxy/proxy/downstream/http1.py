@@ -28,7 +28,7 @@ from txproxy.proxy.exchanges.unread_request import answer_unread
 from txproxy.proxy.minimum_rate import HeadRate, begin_head, late_head, slow_body, slow_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedRequest
 
 # How many requests that are answered at once a connection has of each turn of the reactor, before others have theirs.
 _SHARE: Final = 8
@@ -73,8 +73,13 @@ class Http1Protocol(ClientProtocol):
             repeated = self._repeated
             if repeated is not None and (known := repeated.get(data)) is not None and self._answer_again(known):
                 return
-            if not (self._idle or self._write_paused or self._reading_paused) and codec.goes_on(data):
-                return
+            if not (self._write_paused or self._reading_paused):
+                if self._idle:
+                    if codec.repeated and (same := codec.again(data)) is not None:
+                        self._begin(same, data)
+                        return
+                elif codec.goes_on(data):
+                    return
             codec.receive(data)
             # What has come before is not among these bytes.
             self._pump(data if self._idle else b"")
@@ -129,6 +134,8 @@ class Http1Protocol(ClientProtocol):
                     assert exchange is not None
                     exchange.request_body(event)
                 elif type(event) is RequestHead:
+                    if not event.body:
+                        codec.skip_end()
                     self._begin(event, data)
                     data = b""
                     if self.exchange is None and codec.buffered:
@@ -136,7 +143,9 @@ class Http1Protocol(ClientProtocol):
                         self.services.turn_writes.flush()
                         share -= 1
                         if not share:
-                            self._wait_a_turn()
+                            # It goes on when all others have had their turn.
+                            if self.state is _OPEN and codec.buffered and self._next_turn is None:
+                                self._next_turn = self.services.reactor.callLater(0, self._go_on)
                             break
                 else:
                     assert exchange is not None
@@ -151,36 +160,29 @@ class Http1Protocol(ClientProtocol):
             self._reading_paused = False
             self.transport.resumeProducing()
 
-    def _wait_a_turn(self) -> None:
-        """Go on when all others have had their turn."""
-        if self._next_turn is None and self.state is _OPEN and self.codec.buffered:
-            self._next_turn = self.services.reactor.callLater(0, self._go_on)
-
     def _go_on(self) -> None:
         self._next_turn = None
         if self.state is _OPEN and self.exchange is None and not self._write_paused:
             self._next_request()
 
     def _begin(self, head: RequestHead, data: bytes) -> None:
-        if head.body:
-            self.deadline = self.services.idle_limit.ahead
-        else:
-            self.deadline = NEVER if not self.client_ended else self.services.gone_limit.ahead
-            self.codec.skip_end()
-        self._close_after = not head.keep_alive or self.factory.draining or (self._age is not None and self._age.over)
-        factory, connection = self.factory, self.connection
-        handle = factory.handle
-        if handle is factory.standing_for and not head.body and begin_standing(self, self.services, connection, head):
+        services, factory, client = self.services, self.factory, self.connection
+        ends = services.gone_limit.ahead if self.client_ended else NEVER
+        self.deadline = services.idle_limit.ahead if head.body else ends
+        self._close_after = not head.keep_alive or factory.draining or (self._age is not None and self._age.over)
+        if factory.handle is factory.standing_for and not head.body and begin_standing(self, services, client, head):
             return
-        context = RequestContext(connection)
-        self.exchange = exchange = Exchange(self.services, self, head, context)
-        exchange.start(handle)
-        if context.again is not None and data and self.exchange is None and not self.codec.buffered:
-            # These bytes alone have come, and they are answered.
+        if type(head) is SharedRequest:
+            head = head.alone()
+        context = RequestContext(client)
+        self.exchange = exchange = Exchange(services, self, head, context)
+        exchange.start(factory.handle)
+        if context.again is not None and data:
             self._remember(data, exchange)
 
     def _remember(self, data: bytes, exchange: Exchange) -> None:
-        if self.state is _OPEN and self.factory.repeats:
+        if self.exchange is None and not self.codec.buffered and self.state is _OPEN and self.factory.repeats:
+            # These bytes alone have come, and they are answered.
             if self._repeated is None:
                 self._repeated = RepeatedRequests()
             self._repeated.remember(data, exchange)
@@ -193,8 +195,7 @@ class Http1Protocol(ClientProtocol):
         if not self.codec.repeat():
             return False
         began = services.seconds() if services.observed else 0.0
-        response = known.response()
-        if response is None:
+        if (response := known.response()) is None:
             return False
         self.deadline = self.factory.rest_limit.ahead
         self._write(self.transport, response)
@@ -305,15 +306,13 @@ class Http1Protocol(ClientProtocol):
 
     def send_end(self, trailers: Headers) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        end = self.codec.send_end(trailers)
-        if end:
+        if end := self.codec.send_end(trailers):
             self._out.append(end)
         self.flush()
 
     def flush(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        out = self._out
-        if out:
+        if out := self._out:
             data = b"".join(out) if len(out) > 1 else out[0]
             out.clear()
             self._write(self.transport, data)
@@ -367,11 +366,15 @@ class Http1Protocol(ClientProtocol):
             return
         if self.factory.draining:
             follow(self)
-        self.codec.next_message()
+        more = self.codec.next_message()
         if self._write_paused:
             self.deadline = self.services.idle_limit.ahead
-        else:
+        elif more or self.client_ended:
             self._next_request()
+        else:
+            # the same in fewer steps, as there is nothing to be read
+            self._idle = True
+            self.deadline = self.factory.rest_limit.ahead
 
     # -- who serves it
 

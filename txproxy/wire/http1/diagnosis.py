@@ -1,12 +1,22 @@
-"""Why is this head not a head? Asked only after the patterns of :mod:`txproxy.wire.grammar` have said no."""
+"""Why is this head not a head, and what is there of it? Asked only after the patterns of :mod:`txproxy.wire.grammar`
+have said no.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-from txproxy.wire import grammar
+from txproxy.errors import RequestError, WrongProtocol
+from txproxy.wire import grammar, other_protocols
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 _CUT: Final = 40
+# So much of a request line that is none is shown in logs.
+_MOST_SHOWN: Final = 2048
+_USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
+_NONE: Final = Headers.parsed([])
 
 
 def of_request(data: bytes) -> str:
@@ -14,6 +24,36 @@ def of_request(data: bytes) -> str:
     one.
     """
     return _of_head(data, grammar.REQUEST_LINE, grammar.FIELD_LINE, "request line")
+
+
+def unread_head(data: bytes) -> RequestHead:
+    """What there is of a request head that ``data`` begin with: with a method, if the request line is one; else the
+    ``path`` is the line as it came, or its beginning.
+    """
+    line = data[:_MOST_SHOWN].lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
+    match = grammar.REQUEST_LINE.fullmatch(line)
+    if match is None:
+        return RequestHead(b"", _hide_user(line), _NONE)
+    return RequestHead(match[1], _hide_user(match[2]), _NONE, minor=0 if match[3] == b"0" else 1)
+
+
+def _hide_user(target: bytes) -> bytes:
+    """``target`` without what a URL may have of a name and password."""
+    return _USERINFO.sub(rb"\1***@", target) if b"@" in target else target
+
+
+def too_long(method: bool) -> RequestError:
+    """The error for a request line that is too long, by its ``method`` alone or as a whole."""
+    if method:
+        # RFC 9112 3: a method that is longer than any that is done here gets 501.
+        return RequestError("the method is too long", status=501)
+    return RequestError("the target is too long", status=414)
+
+
+def no_request(data: bytes, otherwise: str) -> RequestError:
+    """Why ``data`` can be no request head, as well as can be told."""
+    other = other_protocols.in_place_of_http1(data)
+    return WrongProtocol(other) if other else RequestError(of_request(data) or otherwise)
 
 
 def of_response(data: bytes) -> str:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from re import Match
 from typing import Final
 
-from txproxy.errors import ExchangeError, RequestError, WrongProtocol
+from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire import grammar, other_protocols
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.http1 import diagnosis, field_template, framing, trailers
 from txproxy.wire.http1.body import Codec, State
 from txproxy.wire.http1.field_template import FieldTemplate
-from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead, SharedHead
+from txproxy.wire.http1.repeated_lines import MOST_BYTES, RepeatedLines
+from txproxy.wire.message import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    EndOfMessage,
+    RequestHead,
+    ResponseHead,
+    SharedHead,
+    SharedRequest,
+)
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import read_target
 
@@ -19,22 +28,23 @@ from txproxy.wire.target import read_target
 _REST_OF_LINE: Final = 64
 _AROUND: Final = len(b"  HTTP/1.1")
 _LONGEST_METHOD: Final = _REST_OF_LINE - _AROUND
-# So much of a request line that is none is shown in logs.
-_MOST_SHOWN: Final = 2048
-_USERINFO: Final = re.compile(rb"(://)[^/?#@]*@")
 _NONE: Final = Headers.parsed([])
 
 # A look-up in an Enum class costs on each event.
 _HEAD: Final = State.HEAD
 _END: Final = State.END
 _BROKEN: Final = State.BROKEN
+_DONE: Final = State.DONE
+_new: Final = object.__new__
 _match_line: Final = grammar.REQUEST_LINE.match
 
 
 class ServerCodec(Codec):
-    """Reads requests, writes responses."""
+    """Reads requests, writes responses. ``repeated`` are those that come again, by their first lines."""
 
-    __slots__ = ("_method", "_minor", "_line_skipped", "_fields", "_headers", "_known", "_template")
+    __slots__ = (
+        "repeated", "_method", "_minor", "_line_skipped", "_fields", "_headers", "_known", "_template", "_lines",
+    )  # fmt: skip
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
@@ -48,6 +58,9 @@ class ServerCodec(Codec):
         # begins with that is at that Host.
         self._known: tuple[bytes, bytes] | None = None
         self._template: FieldTemplate | None = None
+        # Requests that come again with the fields of the one before, and who finds out which those are.
+        self.repeated: dict[bytes, SharedRequest] = {}
+        self._lines: RepeatedLines | None = None
         # whether the empty line that may be before a request line has been
         self._line_skipped = False
 
@@ -56,6 +69,7 @@ class ServerCodec(Codec):
         self.limits = limits
         self._fields = b""
         self._known = self._template = None
+        self._forget_lines()
 
     def next_event(self) -> RequestHead | bytes | EndOfMessage | None:
         """The next event, or None if more bytes are needed. ``RequestError`` says what to answer before closing."""
@@ -79,21 +93,58 @@ class ServerCodec(Codec):
         # Of other versions other things are said (RFC 9110 7.6.3), even where the fields are the same.
         if minor != b"1":
             return self._new_head(buffer)
-        if buffer.startswith(fields, at):
-            end = at + len(fields)
+        alike = buffer.startswith(fields, at)
+        end = at + len(fields) if alike else self._read_by_template(buffer, at)
+        if not end:
+            return self._new_head(buffer)
+        if self._known is None or end > self.limits.least or method == b"CONNECT":
+            return self._head(method, target, 1, self._headers, end)
+        return self._known_head(method, target, end, line if alike else None)
+
+    def _known_head(self, method: bytes, target: bytes, end: int, line: Match[bytes] | None) -> RequestHead:
+        """A head without a body, all of whose fields were looked at with the request before. There is a ``line`` if
+        they are the very same.
+        """
+        host, origin = self._known  # type: ignore[misc]
+        # Its own constructor takes twice as long.
+        head = _new(RequestHead)
+        if target[0] == 0x2F:
+            head.scheme, head.path = None, target
+        elif target.startswith(origin):
+            head.scheme, head.path = b"http", target[len(origin) - 1 :]
         else:
-            end = self._read_by_template(buffer, at)
-            if not end:
-                return self._new_head(buffer)
-        headers = self._headers
-        if self._known is not None and end <= self.limits.least and method != b"CONNECT":
-            host, origin = self._known
-            if target[0] == 0x2F:
-                return self._known_head(RequestHead(method, target, headers, host), end)
-            if target.startswith(origin):
-                path = target[len(origin) - 1 :]
-                return self._known_head(RequestHead(method, path, headers, host, b"http"), end)
-        return self._head(method, target, 1, headers, end)
+            return self._head(method, target, 1, self._headers, end)
+        head.method = self._method = method
+        head.headers, head.authority = self._headers, host
+        head.body, head.minor, head.keep_alive = 0, 1, True
+        self._minor = 1
+        self._state = _END
+        self._buffer = self._buffer[end:]
+        self._checked = 0
+        self._line_skipped = False
+        if line is not None:
+            lines = self._lines
+            if lines is None:
+                lines = self._lines = RepeatedLines(self.repeated)
+            if lines.room:
+                lines.came(line[0], head, end)
+        return head
+
+    def again(self, data: bytes) -> SharedRequest | None:
+        """The request that ``data`` are, with its end, if it has come in these bytes before and nothing else is there;
+        None, with nothing taken, if that is not so.
+        """
+        fields = self._fields
+        if not data.endswith(fields):
+            return None
+        request = self.repeated.get(data[: -len(fields)])
+        if request is None or self._buffer or self._state is not _HEAD:
+            return None
+        self._method = request.method
+        self._minor = 1
+        self._state = _DONE
+        self._line_skipped = False
+        return request
 
     def goes_on(self, data: bytes) -> bool:
         """Take ``data`` if it is one more part of a head whose request line is there, and neither its end nor a fault:
@@ -122,7 +173,14 @@ class ServerCodec(Codec):
         self._headers = headers
         self._fields = buffer[at : template.end]
         self._known = template.known
+        self._forget_lines()
         return template.end
+
+    def _forget_lines(self) -> None:
+        """The fields are others from now on."""
+        lines = self._lines
+        if lines is not None and lines.room != MOST_BYTES:
+            lines.forget()
 
     def _new_head(self, buffer: bytes) -> RequestHead | None:
         """The head at the beginning of ``buffer``, whatever was before; None if it is not complete."""
@@ -141,6 +199,7 @@ class ServerCodec(Codec):
                 self._headers = headers
                 self._fields = buffer[match.end(3) : end]
                 self._known = None
+                self._forget_lines()
             return self._head(method, target, 0 if minor == b"0" else 1, headers, match.end())
         # RFC 9112 2.2: an empty line before the request line is ignored. One: a client that sends no more than empty
         # lines would never come to its deadline.
@@ -194,22 +253,7 @@ class ServerCodec(Codec):
         ``path`` is the line as it came, or its beginning.
         """
         # A head that is refused stays where it is; what is left of a body is none.
-        line = self._buffer[:_MOST_SHOWN] if self._state is _HEAD else b""
-        line = line.lstrip(b"\r\n").split(b"\n", 1)[0].rstrip(b"\r")
-        match = grammar.REQUEST_LINE.fullmatch(line)
-        if match is None:
-            return RequestHead(b"", _hide_user(line), _NONE)
-        return RequestHead(match[1], _hide_user(match[2]), _NONE, minor=0 if match[3] == b"0" else 1)
-
-    def _known_head(self, head: RequestHead, end: int) -> RequestHead:
-        """``head``, which has no body, and all of whose fields were looked at with the request before."""
-        self._method = head.method
-        self._minor = 1
-        self._state = _END
-        self._buffer = self._buffer[end:]
-        self._checked = 0
-        self._line_skipped = False
-        return head
+        return diagnosis.unread_head(self._buffer if self._state is _HEAD else b"")
 
     def _request_body(self, method: bytes, minor: int, headers: Headers) -> int:
         body = framing.request_body(minor, headers)
@@ -226,7 +270,7 @@ class ServerCodec(Codec):
     def _check_line(self, method: bytes, target: bytes) -> None:
         limit = self.limits.max_target
         if len(target) > limit or len(method) + len(target) + _AROUND > limit + _REST_OF_LINE:
-            raise _too_long(len(method))
+            raise diagnosis.too_long(len(method) > _LONGEST_METHOD)
 
     def _check_incomplete(self, buffer: bytes) -> None:
         limits = self.limits
@@ -236,19 +280,19 @@ class ServerCodec(Codec):
         within_line = line_end < 0 and buffer not in other_protocols.TLS_BEGUN
         # Once the method is over, only what comes has to be looked at.
         if within_line and b" " not in buffer[:checked] and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
-            raise _no_request(buffer, "malformed request line")
+            raise diagnosis.no_request(buffer, "malformed request line")
         # A last byte that is no CRLF yet may be the CR.
         if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
             space = buffer.find(b" ")
-            raise _too_long(space if space >= 0 else len(buffer))
+            raise diagnosis.too_long((space if space >= 0 else len(buffer)) > _LONGEST_METHOD)
         if within_line and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
-            raise _no_request(buffer, "malformed request line")
+            raise diagnosis.no_request(buffer, "malformed request line")
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
-            raise _no_request(buffer, "malformed head")
+            raise diagnosis.no_request(buffer, "malformed head")
         if line_end >= max(0, checked - 1):
             line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
             if line is None:
-                raise _no_request(buffer, "malformed request line")
+                raise diagnosis.no_request(buffer, "malformed request line")
             self._check_line(line[1], line[2])
         if len(buffer) > limits.max_head:
             raise RequestError("the head is too large", status=431)
@@ -347,22 +391,3 @@ def head_with_length(response: ResponseHead) -> bytes:
     connection that stays open.
     """
     return b"HTTP/1.1 %d %b\r\n%b\r\n\r\n" % (response.status, response.reason, response.headers.block)
-
-
-def _hide_user(target: bytes) -> bytes:
-    """``target`` without what a URL may have of a name and password."""
-    return _USERINFO.sub(rb"\1***@", target) if b"@" in target else target
-
-
-def _too_long(method: int) -> RequestError:
-    """The error for a request line that is too long and has a method of so many bytes."""
-    if method > _LONGEST_METHOD:
-        # RFC 9112 3: a method that is longer than any that is done here gets 501.
-        return RequestError("the method is too long", status=501)
-    return RequestError("the target is too long", status=414)
-
-
-def _no_request(data: bytes, otherwise: str) -> RequestError:
-    """Why ``data`` can be no request head, as well as can be told."""
-    other = other_protocols.in_place_of_http1(data)
-    return WrongProtocol(other) if other else RequestError(diagnosis.of_request(data) or otherwise)
