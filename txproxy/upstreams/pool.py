@@ -213,11 +213,13 @@ class Pool(Turns):
         gone = self._named(upstream)
         if len(self.upstreams) == 1:
             raise ConfigError(f"{gone.name} is the last upstream of {self.name}; a pool needs at least one")
-        self.upstreams.remove(gone)
-        gone.pool = None
-        for told in self._parted:
-            told(gone)
+        self._part(gone)
         self.refresh()
+
+    def replace(self, upstream: Upstream, other: Upstream) -> Upstream:
+        """The ``other`` one instead of ``upstream``, which may have the same name. What that carries now goes on."""
+        self._part(self._named(upstream))
+        return self.add(other)
 
     def weigh(self, upstream: str | Upstream, weight: int) -> None:
         """Give it another weight, 1 to ``MOST_WEIGHT``; with 0 it gets no new clients, as in :meth:`drain`."""
@@ -253,6 +255,12 @@ class Pool(Turns):
                 raise KeyError(upstream.name)
             return upstream
         return self.find(upstream)
+
+    def _part(self, upstream: Upstream) -> None:
+        self.upstreams.remove(upstream)
+        upstream.pool = None
+        for told in self._parted:
+            told(upstream)
 
     def _join(self, item: str | Upstream | IResource, warm: bool) -> Upstream:
         upstream = upstream_from(item, self.settings.tls)

@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from txproxy import Pool
 from txproxy.upstreams import parse_upstream
 from txproxy.upstreams.discovery.own_source import OwnSource
+from txproxy.upstreams.upstream import State
 
 
 class Played:
@@ -112,3 +113,24 @@ def test_what_an_administrator_has_added_is_his():
     played.pool.add("http://10.0.0.7")
     assert played.next(["http://10.0.0.7", "http://10.0.0.2"]) == ["http://10.0.0.7", "http://10.0.0.2"]
     assert played.next(["http://10.0.0.2"]) == ["http://10.0.0.7", "http://10.0.0.2"]
+
+
+def test_what_it_says_of_one_that_is_there_counts():
+    played = Played()
+    played.next(["http://10.0.0.1", "http://10.0.0.2;weight=2"])
+    one, two = played.pool.upstreams
+    played.pool.weigh(two, 7)
+    played.next(["http://10.0.0.1;drain", "http://10.0.0.2;weight=2;disabled"])
+    assert played.pool.upstreams == [one, two]
+    assert (one.state, two.state) == (State.DRAINING, State.DISABLED)
+    assert one.cause == "drained by the configuration" and two.weight == 7
+    played.pool.enable(two)
+    played.next(["http://10.0.0.1", "http://10.0.0.2;weight=3;disabled"])
+    assert (one.state, two.state, two.weight) == (State.HEALTHY, State.HEALTHY, 3), "an administrator's word stays"
+
+
+def test_the_only_one_can_be_another_as_well():
+    played = Played()
+    assert played.next(["http://10.0.0.1;max=2"]) == ["http://10.0.0.1"]
+    assert played.pool.upstreams[0].max == 2
+    assert played.next(["http://10.0.0.1;max=3", "http://10.0.0.2"]) and played.pool.find("http://10.0.0.1").max == 3

@@ -32,6 +32,12 @@ class FollowingPool(OwnPool, Protocol):
     def remove(self, upstream: Upstream) -> None:
         """One less."""
 
+    def replace(self, upstream: Upstream, other: Upstream) -> Upstream:
+        """Another one instead."""
+
+    def refresh(self) -> None:
+        """Let what was said of one take its effect."""
+
     def weigh(self, upstream: Upstream, weight: int) -> None:
         """Give it another weight."""
 
@@ -144,16 +150,18 @@ class OwnSource:
     def _changed(self, old: Upstream, new: Upstream) -> Upstream:
         """What is said of one that is there is another thing by now."""
         pool = self._pool
-        if (old.backup, old.max, old.address) == (new.backup, new.max, new.address):
+        if (old.backup, old.max, old.address) != (new.backup, new.max, new.address):
+            new.stands_for = self.name
+            return pool.replace(old, new)
+        # What an administrator says stays until something else is said here.
+        if old.given_weight != new.given_weight:
             old.given_weight = new.weight
             pool.weigh(old, new.weight)
-            return old
-        if len(pool.upstreams) == 1:
-            # A pool has at least one: it stays as it was.
-            return old
-        pool.remove(old)
-        new.stands_for = self.name
-        return pool.add(new)
+        if old.given_order is not new.given_order:
+            old.given_order = new.given_order
+            old.order(new.given_order, new.cause, pool.seconds())
+            pool.refresh()
+        return old
 
     def _remove(self, upstream: Upstream) -> None:
         if upstream in self._pool.upstreams and len(self._pool.upstreams) > 1:
