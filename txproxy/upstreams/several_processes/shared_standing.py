@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from txproxy.errors import ConfigError
 from txproxy.frozen_values import frozen
@@ -14,6 +14,12 @@ from txproxy.upstreams.availability import may_be_ejected
 from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.upstream import State, Upstream
+
+
+# What news has beside the standings by names, none of which is called so: names of upstreams that a process has just
+# found, and what the one who leads knows of such.
+_ASKED: Final = "\0asked"
+_TOLD: Final = "\0told"
 
 
 @frozen
@@ -55,14 +61,23 @@ class SharedStanding:
     """See :class:`txproxy.interfaces.processes.sharing.Shared`; of the pool of an ``overlay``. One process checks
     upstreams for all, and each ejects whom its own traffic has found to fail: the others do the same, unless too few
     would be left.
+
+    Upstreams that are found by a name come to each process when it looks that up. What the others have told before of
+    one that is new is asked of the one who leads.
     """
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
         self._wake: Callable[[], None] | None = None
+        self._leads = False
         # names of those of whom something is new
         self._new: dict[str, None] = {}
+        # of those that have come and are to be asked for, or were, and are not told of yet; and that others ask for
+        self._to_ask: dict[str, None] = {}
+        self._unknown: set[str] = set()
+        self._asked: dict[str, None] = {}
         self._hears = False
+        overlay.pool.watch(self._joined, self._parted)
 
     def join(self, wake: Callable[[], None]) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -72,14 +87,28 @@ class SharedStanding:
     def part(self) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = self._overlay.pool.on_change = None
-        self._new.clear()
+        for names in (self._new, self._to_ask, self._unknown, self._asked):
+            names.clear()
 
     def _changed(self, upstream: Upstream) -> None:
         # What was heard of another process is nothing to tell it.
-        if not self._hears and self._wake is not None:
-            if not self._new:
+        if not self._hears:
+            self._tell_of(upstream.name, self._new)
+
+    def _tell_of(self, name: str, names: dict[str, None]) -> None:
+        if self._wake is not None:
+            if not (self._new or self._to_ask or self._asked):
                 self._wake()
-            self._new[upstream.name] = None
+            names[name] = None
+
+    def _joined(self, upstream: Upstream) -> None:
+        if self._wake is not None and not self._leads:
+            self._unknown.add(upstream.name)
+            self._tell_of(upstream.name, self._to_ask)
+
+    def _parted(self, upstream: Upstream) -> None:
+        self._unknown.discard(upstream.name)
+        self._to_ask.pop(upstream.name, None)
 
     def _named(self, names: Iterable[str]) -> dict[str, Upstream]:
         """Those that there are; another configuration, or the name's addresses, may have others."""
@@ -89,7 +118,16 @@ class SharedStanding:
     def news(self) -> tuple[Any, bool]:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         new, self._new = self._new, {}
-        return {name: Standing.of(upstream) for name, upstream in self._named(new).items()} or None, False
+        asks, self._to_ask = self._to_ask, {}
+        asked, self._asked = self._asked, {}
+        content: dict[str, Any] = {name: Standing.of(upstream) for name, upstream in self._named(new).items()}
+        if asks:
+            content[_ASKED] = tuple(asks)
+        if told := self._named(asked):
+            content[_TOLD] = {
+                name: (Standing.of(upstream), _changes(self._overlay, upstream)) for name, upstream in told.items()
+            }
+        return content or None, False
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -97,11 +135,25 @@ class SharedStanding:
         try:
             for name, upstream in self._named(content).items():
                 self._hear(upstream, content[name])
+            told = content.get(_TOLD, {})
+            for name, upstream in self._named(self._unknown.intersection(told)).items():
+                self._unknown.discard(name)
+                self._learn(upstream, *told[name])
         finally:
             self._hears = False
+        for name in content.get(_ASKED, ()) if self._leads else ():
+            self._tell_of(name, self._asked)
+
+    def _learn(self, upstream: Upstream, standing: Standing, changed: Changed) -> None:
+        """What is known elsewhere of one that has come. That nothing is wrong with it is nothing new."""
+        self._change(upstream, changed)
+        self._overlay.pool.refresh()
+        if standing.unhealthy is not None:
+            upstream.checked(False, standing.unhealthy)
+        if standing.ejected is not None and upstream.name not in self._new:
+            self._eject(upstream, *standing.ejected)
 
     def _hear(self, upstream: Upstream, standing: Standing) -> None:
-        pool = self._overlay.pool
         upstream.checked(standing.unhealthy is None, standing.unhealthy or "")
         if upstream.name in self._new:
             # What its traffic has told here is newer, and the other hears of it in a moment.
@@ -109,7 +161,11 @@ class SharedStanding:
         if standing.ejected is None:
             upstream.recovered()
             return
-        ejection, (cause, seconds) = pool.settings.ejection, standing.ejected
+        self._eject(upstream, *standing.ejected)
+
+    def _eject(self, upstream: Upstream, cause: str, seconds: float) -> None:
+        pool = self._overlay.pool
+        ejection = pool.settings.ejection
         # One that is out is out, and one that is tried here may have failed there.
         if (
             ejection is None
@@ -150,20 +206,24 @@ class SharedStanding:
             with suppress(ConfigError):
                 overlay.remove(upstream)
         for name, upstream in self._named(content.changed).items():
-            changed: Changed = content.changed[name]
-            if changed.order is not None:
-                state, cause, age, left = changed.order
-                upstream.order(state, cause, now - age, now + left)
-            if changed.weight is not None:
-                upstream.weigh(changed.weight, now)
+            self._change(upstream, content.changed[name])
         overlay.pool.refresh()
         self.heard(peer, content.standings, now)
+
+    def _change(self, upstream: Upstream, changed: Changed) -> None:
+        now = self._overlay.pool.seconds()
+        if changed.order is not None:
+            state, cause, age, left = changed.order
+            upstream.order(state, cause, now - age, now + left)
+        if changed.weight is not None:
+            upstream.weigh(changed.weight, now)
 
     def gone(self, peer: int) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`. What it has found out is still so."""
 
     def lead(self, leads: bool) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
+        self._leads = leads
         self._overlay.pool.lead(leads)
 
 
