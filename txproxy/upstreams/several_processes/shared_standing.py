@@ -15,7 +15,6 @@ from txproxy.upstreams.ejection import Breaker
 from txproxy.upstreams.overlay import Overlay
 from txproxy.upstreams.upstream import State, Upstream
 
-
 # What news has beside the standings by names, none of which is called so: names of upstreams that a process has just
 # found, and what the one who leads knows of such.
 _ASKED: Final = "\0asked"
