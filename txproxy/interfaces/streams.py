@@ -135,9 +135,6 @@ class UpstreamStream(RawConnection, Protocol):
         response; None: as long as it mostly has.
         """
 
-    def begin_again(self, exchange: Any, other: Any) -> None:
-        """Send the request that ``other``, a stream to the same place, was to send, of which none has gone out."""
-
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
 

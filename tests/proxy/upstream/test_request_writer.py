@@ -68,7 +68,7 @@ def test_what_there_is_of_a_request_goes_out_at_the_end_of_the_turn_and_the_rest
 
 @pytest.mark.parametrize("with_body", [True, False])
 def test_nothing_goes_out_after_a_word_that_came_before_and_all_of_it_may_go_elsewhere(with_body):
-    asked, other = Asked(), Asked()
+    asked = Asked()
     if with_body:
         asked.writer.gather(b"head ")
         asked.writer.flush()
@@ -79,9 +79,16 @@ def test_nothing_goes_out_after_a_word_that_came_before_and_all_of_it_may_go_els
     assert asked.given_up == [(asked.exchange, False)] and not asked.transport.received
     if with_body:
         asked.writer.pieces.append(b"body")
-        other.writer.take_over(asked.writer)
-        other.end_turn()
-        assert other.transport.received == b"head body" and not asked.writer.pieces
+        assert asked.writer.have_back() == [b"head ", b"body"] and not asked.writer.pieces
+
+
+def test_what_has_gone_out_is_not_had_back():
+    asked = Asked()
+    asked.writer.gather(b"head ")
+    asked.writer.flush()
+    asked.end_turn()
+    asked.writer.pieces.append(b"body")
+    assert asked.writer.have_back() is None and asked.writer.pieces
 
 
 @pytest.mark.parametrize("with_body", [True, False])
@@ -212,20 +219,27 @@ def test_a_new_connection_that_cannot_be_had_is_no_reason_to_send_half_a_request
     world.dial = lambda address, build: fail(ConnectionRefused("refused"))
     world.reactor.end_turn()
     answer = world.hear(world.client)
-    # No other is tried with what is left of it.
-    assert status(answer) == 502 and b"connection_refused" in answer
+    # There is no other upstream that it could go to.
+    assert status(answer) == 503 and b"connection_refused" in answer
 
 
-def test_a_body_that_was_taken_for_an_upstream_that_spoke_early_goes_nowhere(world):
+@pytest.mark.parametrize("request_", [REQUESTS[3], LONG, CHUNKED])
+def test_a_body_for_an_upstream_that_spoke_early_goes_whole_by_a_new_connection(world, request_):
     client, _ = kept(world)
-    world.client.sendall(REQUESTS[3])
+    world.client.sendall(request_)
     client.doRead()
     world.upstreams[0].sendall(POISON)
     world.reactor.end_turn()
-    assert status(world.hear(world.client)) == 502
-    assert len(world.upstreams) == 1
+    assert world.until(lambda: len(world.upstreams) > 1, "another connection is made")
     with pytest.raises(ConnectionResetError):
         world.upstreams[0].recv(1000)
+    body = request_.partition(b"\r\n\r\n")[2]
+    sent = b""
+    while not sent.endswith(body):
+        sent += world.hear(world.upstreams[1])
+    assert sent.partition(b"\r\n\r\n")[2] == body
+    world.upstreams[1].sendall(ANSWER)
+    assert world.hear(world.client) == ANSWER
 
 
 @pytest.mark.parametrize("request_", REQUESTS)

@@ -4,9 +4,10 @@ import pytest
 from twisted.internet.defer import fail
 
 from tests.proxy.downstream.test_client_tunnel import UPGRADE
-from tests.proxy.exchanges.test_exchange import GET, OK, status
+from tests.proxy.exchanges.test_exchange import GET, OK, POST, status
 from tests.proxy.upstream.http2_peer import PREFACE, Http2Peer
 from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.errors import ConnectionRefused
 from txproxy.interfaces import Address
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
 from txproxy.proxy.upstream.http2.http2_upstream import Http2Upstream
@@ -110,6 +111,54 @@ def test_an_upstream_that_does_not_is_spoken_to_in_http1(agreeing, chooses):
     assert len(proxy.network.dialed) == 3
     for _ in range(2):
         proxy.network.answer()
+
+
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 5])
+@pytest.mark.parametrize("request_", [POST, CHUNKED + b"\r\n", CHUNKED + b"X-Sum: 9\r\n\r\n"])
+def test_what_a_kept_connection_of_http1_has_not_sent_goes_by_a_new_one_of_http2(agreeing, request_, cut):
+    proxy = agreeing(*BOTH, chooses=b"")
+    client = ask(proxy)
+    before = proxy.upstream
+    before.send(OK)
+    before.take()
+    client.take()
+    # What is to go out at the end of this turn does not: the upstream has closed by then, and has learned HTTP/2.
+    (kept,) = proxy.factory.services.connections.all()
+    kept.writer.send = lambda asking, data: None
+    client.send(request_[: len(request_) - cut])
+    proxy.network.chooses = b"h2"
+    before.end()
+    peer = Http2Peer(proxy.upstream)
+    client.send(request_[len(request_) - cut :])
+    assert not before.take() and list(peer.look().heads) == [1]
+    assert peer.bodies == {1: b"hello"} and peer.ended == {1}
+    assert (len(peer.heads[1]) == 2) is (b"X-Sum" in request_)
+    peer.answer(1)
+    assert status(client.received) == 200
+
+
+@pytest.mark.parametrize("request_", [POST, CHUNKED + b"\r\n"])
+def test_what_a_kept_connection_has_not_sent_goes_to_another_upstream_where_no_new_one_is_had(make, request_):
+    proxy = make(Limits(), ("http://10.0.0.1:80", "http://10.0.0.2:80;backup"))
+    client = ask(proxy)
+    before = proxy.upstream
+    before.send(OK)
+    before.take()
+    client.take()
+    (kept,) = proxy.factory.services.connections.all()
+    kept.writer.send = lambda asking, data: None
+    client.send(request_)
+    proxy.network.script = [ConnectionRefused("no")]
+    before.end()
+    assert proxy.upstream is not before and proxy.upstream.address.host == "10.0.0.2" and not before.take()
+    # Chunks that came together went on as one.
+    body = b"hello" if request_ is POST else b"5\r\nhello\r\n0\r\n\r\n"
+    assert proxy.upstream.received.partition(b"\r\n\r\n")[2] == body
+    proxy.upstream.send(OK)
+    assert client.received == OK
 
 
 def test_where_nothing_is_offered_nothing_is_agreed_on(agreeing):

@@ -213,3 +213,17 @@ def test_many_small_chunks_at_once_are_one_event() -> None:
     reading = Reading(ServerCodec(), [CHUNKED_POST + b"1\r\na\r\n" * 100000 + b"0\r\n\r\n"])
     assert reading.asked == 4
     assert reading.events[1] == f"body {'a' * 100000!r}"
+
+
+@pytest.mark.parametrize("framed", [CHUNKED, 5, UNTIL_CLOSE])
+@pytest.mark.parametrize(
+    "fields", [NO_FIELDS, Headers([(b"A", b"b")]), None], ids=["ended", "with trailers", "to come"]
+)
+def test_a_body_may_be_had_back_as_it_was_before_it_was_framed(framed: int, fields: Headers | None) -> None:
+    codec = server(GET)
+    codec.next_event()
+    codec.send_head(ResponseHead(200, Headers(), body=framed), close=False)
+    pieces = [codec.send_data(part) for part in (b"he", b"", b"\r\n", b"l")]
+    if fields is not None:
+        pieces.append(codec.send_end(fields))
+    assert codec.unframed(pieces, ended=fields is not None) == [b"he", b"\r\n", b"l"]

@@ -41,8 +41,6 @@ class Attempts(RequestSide):
     upstream_status = 0
     # whether an upstream had to wait with its response, for the client or for a bound
     held = False
-    # where a request with a body lies, of which none has gone out, and which another stream is to send
-    _unsent: UpstreamStream | None = None
     # who is to know how the attempt ends
     tracker: Tracker | None = None
     _pending: Deferred[Any] | None = None
@@ -181,8 +179,6 @@ class Attempts(RequestSide):
         elif connection.spoke_early:
             connection.close()
             self._spoken_early(plan)
-        elif self._unsent is not None:
-            self._send_unsent(connection.open(), self._unsent)
         else:
             self._send(connection.open(), attempt.head)
 
@@ -203,16 +199,6 @@ class Attempts(RequestSide):
         else:
             upstream.begin(self, body.head_for(head), seconds)
             body.begin(upstream)
-
-    def _send_unsent(self, upstream: UpstreamStream, unsent: UpstreamStream) -> None:
-        """As ``unsent`` was to."""
-        self._unsent = None
-        self.phase = SENT
-        self.upstream = upstream
-        if b"authorization" in self.request.headers.index:
-            bind_by_request(upstream, self.downstream, self.request.headers)
-        upstream.begin_again(self, unsent)
-        self.release_request()
 
     def leave(self, fault: ExchangeError | None, status: int) -> None:
         """Let who keeps track of the attempt know how it went."""
@@ -286,11 +272,12 @@ class Attempts(RequestSide):
         self.wants_body = False
         plan = self.plan
         assert plan is not None
+        if self.body is not None:
+            self.body.have_back(upstream)
+            if not self.request_done:
+                self.downstream.request_unwanted()
         if upstream.reused and not self.body_seen:
-            self._dial(plan.attempt)
-        elif ended and (self.bound is None or self.bound.up is None):
             # RFC 9110 9.2.2: a request that was never applied may be repeated, whatever it is.
-            self._unsent = upstream
             self._dial(plan.attempt)
         elif ended:
             # A valve has let part of it go.
@@ -315,7 +302,7 @@ class Attempts(RequestSide):
         self.leave(fault, 0)
         plan = self.plan
         assert plan is not None
-        self._try_again(plan, fault, self._unsent is None)
+        self._try_again(plan, fault, repeatable=True)
 
     def _try_again(self, plan: Plan, fault: ExchangeError, repeatable: bool) -> None:
         """After an attempt that failed: make another, if it is ``repeatable`` and there is somewhere to go."""

@@ -26,7 +26,7 @@ from txproxy.proxy.upstream.spliced_body import WORTHWHILE, Passage
 from txproxy.proxy.upstream.upstream_states import Progress, UpstreamState, following
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.tolerance import response_codec
-from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead
 
 # A look-up in an Enum class costs on each event.
 _HTTP: Final = UpstreamState.HTTP
@@ -248,16 +248,6 @@ class UpstreamProtocol:
             self.deadline = self.limit.ahead
             writer.send(writer, data)
 
-    def begin_again(self, exchange: Exchange, other: UpstreamProtocol) -> None:
-        """Send the request that ``other`` was to send, which had ended before: all of it is still there."""
-        self.exchange = exchange
-        self.limit = other.limit
-        # It knows how far the request is, and has read nothing.
-        self.codec, other.codec = other.codec, self.codec
-        self.request_sent = other.request_sent
-        self.deadline = self.limit.ahead if self.request_sent else NEVER
-        self.writer.take_over(other.writer)
-
     def send_body(self, data: bytes) -> None:
         """Part of the request's body."""
         self.writer.pieces.append(self.codec.send_data(data))
@@ -270,8 +260,14 @@ class UpstreamProtocol:
         self.deadline = self.limit.ahead
         writer.flush()
 
-    def unsent_body(self) -> None:
-        """See ``begin_again``: all of the request is had back, or nothing."""
+    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
+        """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
+        gathered = self.writer.have_back()
+        if gathered is None:
+            return None
+        # The head comes before it.
+        unsent: list[bytes | EndOfMessage] = [*self.codec.unframed(gathered[1:], self.request_sent)]
+        return [*unsent, END] if self.request_sent else unsent
 
     def flush(self) -> None:
         """Write what was gathered."""

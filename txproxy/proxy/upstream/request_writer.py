@@ -95,10 +95,12 @@ class RequestWriter:
         self.progress = _GATHERED
         self.pieces.append(data)
 
-    def take_over(self, other: RequestWriter) -> None:
-        """Send what ``other`` was to send, of which nothing has gone out."""
-        self.pieces, other.pieces = other.pieces, self.pieces
-        self.flush()
+    def have_back(self) -> list[bytes] | None:
+        """What was gathered of a request, if nothing of it has gone out, nor will."""
+        if self.progress is _OUT:
+            return None
+        pieces, self.pieces = self.pieces, []
+        return pieces
 
     def flush(self) -> None:
         """Write what was gathered, or have it written."""

@@ -312,3 +312,10 @@ class Codec:
         if not fields.lines:
             return b"0\r\n\r\n"
         return b"0\r\n%b\r\n\r\n" % b"\r\n".join(fields.lines)
+
+    def unframed(self, pieces: list[bytes], ended: bool) -> list[bytes]:
+        """The parts of a body, of which ``send_data`` has given these ``pieces``, and ``send_end`` the last if it has
+        ``ended``.
+        """
+        chunked = pieces.pop() != b"" if ended else self._sending == CHUNKED
+        return [piece[piece.index(b"\n") + 1 : -2] if chunked else piece for piece in pieces if piece]

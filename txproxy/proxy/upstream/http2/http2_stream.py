@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final, cast
 
-from txproxy.errors import ExchangeError, ResponseTimeout, UpstreamClosed
+from txproxy.errors import ExchangeError, ResponseTimeout
 from txproxy.instance_names import instance_names
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.exchanges.responses.own_answers import reason_of
@@ -130,11 +130,6 @@ class Http2Stream(Stream):
             self.deadline = limit.ahead
             connection.begin(self, head, True)
             connection.flush()
-
-    def begin_again(self, exchange: Any, other: Any) -> None:
-        """What ``other`` has of the request is written for another version of HTTP, and the client has sent it."""
-        self.exchange = exchange
-        self.failed(UpstreamClosed(f"{self.connection.address} closed the connection before it was asked"))
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
