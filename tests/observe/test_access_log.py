@@ -20,6 +20,8 @@ from txproxy.observe.log_formats.connection_facts import Connections
 from txproxy.observe.log_formats.json_lines.json_line import JsonLines
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.request_counts import RequestCounts
+from txproxy.proxy.exchanges.phases import OVER
+from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.proxy.limits import Limits
 from txproxy.testing import ProxyInMemory, context_of
 from txproxy.upstreams.upstream import Upstream
@@ -344,7 +346,7 @@ def test_no_line_has_anything_of_another_client_or_request(tmp_path, monkeypatch
     assert lines == varied.alone and len(lines) > 850
     assert len(set(lines)) > 120
     assert counted_of(varied.first) == counted_of(varied.counts) and varied.first.failures == varied.counts.failures
-    assert (varied.standing > 25) == (format == "json")
+    assert varied.standing > 25
     # Of some all was known beforehand.
     assert (len(told) < len(lines) - 25) == (format == "json")
     if counts is not None and counted is not None:
@@ -372,27 +374,27 @@ def test_heads_that_differ_in_a_few_values_have_in_common_what_these_do_not_say(
     assert (len(wholes) - 40 < 5) == (own == b"Cookie: s=%d")
 
 
-def made_whole(name):
-    """Lines of JSON that are each made of all that there is."""
-    lines = line_format("json", name, Connections())
+def made_whole(format, name):
+    """Lines that are each made of all that there is."""
+    lines = line_format(format, name, Connections())
+    # Who has made no line before knows of nothing that they have in common.
+    whole = lines.by.whole if lines.by is not None else lambda *told: line_format(format, name).exchange(*told)
     together = lambda said, whole: b"".join(filter(None, map(whole, said)))  # noqa: E731
-    return attrs.evolve(lines, exchange=lines.by.whole, brief=lambda over, now: None, of_briefs=together, count_in=None)
+    return attrs.evolve(lines, exchange=whole, brief=lambda over, now: None, of_briefs=together, count_in=None)
 
 
 class Told:
-    """A proxy with two logs of JSON, told as one with what is counted, or by the slow twins of that, and without the
-    short cut of plans that stand.
+    """A proxy with two logs of a ``format``, told as one with what is counted if that can be, or by the slow twins of
+    that, and without the short cut of plans that stand.
     """
 
-    def __init__(self, short, directory, counted):
+    def __init__(self, short, directory, counted, format="json"):
         directory.mkdir()
-        self.logs = [
-            AccessLog(str(directory / name), line_format("json", name, Connections()) if short else made_whole(name))
-            for name in "ab"
-        ]
+        make = line_format if short else made_whole
+        self.logs = [AccessLog(str(directory / name), make(format, name)) for name in "ab"]
         self.counts = [RequestCounts() for _ in self.logs] if counted else []
         told = [log.exchange for log in self.logs] + [counts.exchange for counts in self.counts]
-        if short:
+        if short and format == "json":
             told = [log.counted(counts) for log, counts in zip(self.logs, self.counts or (None, None), strict=True)]
             told = [one.exchange for one in told]
         one = parse_upstream("http://192.0.2.80;weight=12")
@@ -481,6 +483,46 @@ def test_what_plans_stand_for_is_logged_and_counted_as_by_the_slow_twins(tmp_pat
     # Of few lines the short way took all that there is.
     assert max(sum(one is log.lines_by for one in wholes) for log in worlds[0].logs) < 1400
     assert 800 < sum(b"Cookie" in request for request in asked) < 1600
+
+
+@pytest.mark.parametrize("format", ["combined", "squid"])
+@pytest.mark.parametrize("rare", [0.0, 0.06])
+def test_other_lines_of_what_plans_stand_for_are_those_of_the_slow_twins(tmp_path, monkeypatch, format, rare):
+    now, chance = [1.8e9], random.Random(13)
+    monkeypatch.setattr("txproxy.observe.access_log.time", lambda: now[0])
+    monkeypatch.setattr("txproxy.observe.log_file.LogFile.wait_for", lambda file, maker: None)
+    worlds = [Told(one, tmp_path / str(one), True, format) for one in (True, False)]
+    asked_for_more, settle = [], StandingExchange.settle
+
+    def settle_noting(one):
+        if one.standing is not None and one.phase is OVER:
+            asked_for_more.append(one)
+        settle(one)
+
+    monkeypatch.setattr(StandingExchange, "settle", settle_noting)
+    pick = lambda usual, *others: chance.choice(others) if chance.random() < rare else usual  # noqa: E731
+    for number in range(1200):
+        if number % 60 == 0:
+            host, agent = chance.choice(CLIENTS), chance.choice([b"curl", b'w"get'])
+        target = chance.choice([b"/same"] * 9 + [b"/%d" % number, b"http://c.example/same"])
+        request = ALIKE % (pick(b"GET ", b"HEAD ") + target, pick(1, 0), agent, b"")
+        answer = ANSWER % (
+            chance.choice([b"200 OK"] * 20 + [b"404 No", b"503 No"]),
+            pick(b"", b"Content-Type: a/b\r\n"),
+        )
+        answer = pick(answer, answer.replace(b": 2", b": 3") + b"!")
+        seconds = chance.choice([0.0, 0.0004, 0.003, 0.3, 1.5])
+        now[0] += chance.choice([0.0, 0.0001, 0.001, 0.4])
+        for world in worlds:
+            world.ask(host, request, answer, seconds)
+            if number % 4 == 0:
+                for log in world.logs:
+                    log.make()
+    said = [list(world.said()) for world in worlds]
+    assert said[0] == said[1]
+    assert said[0][0].count(b"\n") == 1200 and len(set(said[0][0].splitlines())) > 250
+    # The absolute ones are each looked at, and most others are not.
+    assert 0 < len(asked_for_more) < 450
 
 
 @pytest.mark.parametrize("counted", [True, False])

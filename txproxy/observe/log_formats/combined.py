@@ -61,13 +61,25 @@ class CombinedLines:
         """What a line is made of that has most in common with others of its connection, for :meth:`of_brief`; None
         where it takes all of the exchange.
         """
-        request, context = over.request, over.context
-        known = context.connection.facts
-        steady: Steady | None = known.lines.get(self) if known is not None else None
+        request, standing = over.request, over.standing
+        steady: Steady | None
+        if standing is not None:
+            # All else that counts is the same of all that it stands for.
+            steady = standing.lines.get(self)
+            if steady is not None and request.minor == steady.words[1] and request.scheme is None:
+                return steady, request.path, over.status, over.sent, now
+        context = over.context
+        try:
+            steady = context.connection.facts.lines[self]
+        except (AttributeError, KeyError):
+            return None
         if steady is None or not is_said(request.headers, steady) or _words(over, request, context) != steady.words:
             return None
-        target = request.path if request.scheme is None else facts.target(over)
-        return steady, target, over.status, over.sent, now
+        if request.scheme is not None:
+            return steady, facts.target(over), over.status, over.sent, now
+        if standing is not None:
+            standing.lines[self] = steady
+        return steady, request.path, over.status, over.sent, now
 
     def of_brief(self, brief: Brief) -> bytes:
         """The line of an exchange of which this is known."""

@@ -61,20 +61,33 @@ class SquidLines:
         """What a line is made of that has most in common with others of its connection, for :meth:`of_brief`; None
         where it takes all of the exchange.
         """
-        request, context = over.request, over.context
-        known = context.connection.facts
-        steady: Steady | None = known.lines.get(self) if known is not None else None
-        if steady is None or request.headers is not steady.headers or words_of(over, request, context) != steady.words:
-            return None
+        request, standing = over.request, over.standing
+        steady: Steady | None
+        # All else that counts is the same of all that it stands for.
+        if standing is not None and request.scheme is None and (steady := standing.lines.get(self)) is not None:
+            upstream = over.tracker
+        else:
+            context = over.context
+            try:
+                steady = context.connection.facts.lines[self]
+            except (AttributeError, KeyError):
+                return None
+            if steady is None or request.headers is not steady.headers:
+                return None
+            if words_of(over, request, context) != steady.words:
+                return None
+            plan = over.plan
+            attempt: Any = plan.attempt if plan is not None else over.attempt
+            upstream = attempt.upstream
+            if upstream is None and (type(attempt) is not Attempt or attempt.address.through is not None):
+                # What others do, a parent among them, is not the same for all of a connection.
+                return None
+            if standing is not None and request.scheme is None:
+                standing.lines[self] = steady
         response, kept = over.response, over.kept
         if response is None or kept is None:
             return None
-        plan, there = over.plan, kept.facts
-        attempt: Any = plan.attempt if plan is not None else over.attempt
-        upstream = attempt.upstream
-        if upstream is None and (type(attempt) is not Attempt or attempt.address.through is not None):
-            # What others do, a parent among them, is not the same for all of a connection.
-            return None
+        there = kept.facts
         told = there.squid if there is not None else None
         if told is None or told[0] is not upstream:
             told = self._told(over, kept, upstream)
