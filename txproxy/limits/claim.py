@@ -109,9 +109,11 @@ class Claim:
         self.claimed -= -(-spare // _PART)
         return True
 
-    def heard(self, peer: int, claimed: int) -> None:
-        """So much another process has claimed."""
+    def heard(self, peer: int, claimed: int) -> bool:
+        """So much another process has claimed; whether nothing was known of that one."""
+        new = peer not in self._others
         self._others[peer] = claimed
+        return new
 
     def gone(self, peer: int) -> None:
         """It has ended, and what it had is free."""

@@ -220,3 +220,44 @@ def test_what_goes_on_in_another_process_is_known_to_all_as_claimed():
     second.ask(200)
     together.go_on(3)
     assert 100 - 4 <= there + len(second.running) + len(first.running) <= 103
+
+
+def test_one_that_finds_an_upstream_later_has_what_the_others_leave_as_well(together):
+    # As where a name has one more address: each process looks it up by itself.
+    other = "http://10.0.0.2:80"
+    for one in together.processes:
+        one.pool.disable(A)
+    first, *others = together.processes
+    first.pool.add(f"{other};max=100")
+    first.ask(97)
+    together.go_on(2)
+    assert together.running == [97, 0, 0, 0]
+    for one in others:
+        one.pool.add(f"{other};max=100")
+        one.ask(50)
+    together.go_on(2)
+    assert together.running[0] == 97 and sum(together.running) <= 103
+    # Who has lost it and found it again has forgotten what others have; the few that it had there go on.
+    second = others[0]
+    second.pool.remove(other)
+    together.go_on(0.2)
+    second.pool.add(f"{other};max=100")
+    together.go_on(2)
+    assert sum(together.running) <= 108
+    second.pool.replace(second.pool.find(other), parse_upstream(f"{other};max=100"))
+    together.go_on(2)
+    assert sum(together.running) <= 108
+    first.end(97)
+    together.go_on(2)
+    assert sum(together.running) >= 90
+
+
+def test_what_was_claimed_of_an_upstream_that_has_left_is_free(together):
+    first, second, *_ = together.processes
+    first.ask(97)
+    together.go_on(2)
+    first.pool.add("http://10.0.0.2:80")
+    first.pool.remove(A)
+    second.ask(90)
+    together.go_on(2)
+    assert together.running[1] == 90

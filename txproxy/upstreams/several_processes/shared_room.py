@@ -34,8 +34,9 @@ class SharedRoom:
         self._claims: dict[Upstream, Claim] = {}
         self._heard = Heard()
         self._wake: Callable[[], None] | None = None
-        # claims that nobody has heard of
+        # claims that nobody has heard of, and names of upstreams that are not there any more, with what was claimed
         self._new: set[Upstream] = set()
+        self._left: dict[str, Claim] = {}
         self._watches = False
         # what was claimed in the pool before, by names
         self._before: dict[str, Claim] = {}
@@ -74,7 +75,8 @@ class SharedRoom:
         if locked is not None:
             locked.let_go(upstream)
         if upstream.max and self._wake is not None:
-            claim = self._before.pop(upstream.name, None) or self._claims.get(upstream)
+            claim = self._before.pop(upstream.name, None) or self._left.pop(upstream.name, None)
+            claim = claim or self._claims.get(upstream)
             if claim is None:
                 claim = Claim(upstream.max, self._pool.seconds())
             self._claims[upstream] = claim
@@ -85,8 +87,12 @@ class SharedRoom:
             upstream.allowed = self._share(upstream)
 
     def _parted(self, upstream: Upstream) -> None:
-        self._claims.pop(upstream, None)
+        claim = self._claims.pop(upstream, None)
         self._new.discard(upstream)
+        if claim is not None and self._wake is not None:
+            if not (self._new or self._left):
+                self._wake()
+            self._left[upstream.name] = claim
 
     def _share(self, upstream: Upstream) -> int:
         if upstream.places is not None and upstream.places.enforced:
@@ -96,8 +102,8 @@ class SharedRoom:
     def part(self) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         self._wake = self._pool.on_full = None
-        self._claims.clear()
-        self._new.clear()
+        for kept in (self._claims, self._new, self._left):
+            kept.clear()
         for upstream in self._pool.upstreams:
             upstream.allowed = self._share(upstream)
         self._pool.refresh()
@@ -114,7 +120,7 @@ class SharedRoom:
         return False
 
     def _tell(self, upstream: Upstream) -> None:
-        if not self._new and self._wake is not None:
+        if not (self._new or self._left) and self._wake is not None:
             self._wake()
         self._new.add(upstream)
 
@@ -145,7 +151,8 @@ class SharedRoom:
         if changed:
             pool.refresh()
         new, self._new = self._new, set()
-        told = {upstream.name: self._claims[upstream].claimed for upstream in new}
+        left, self._left = self._left, {}
+        told = dict.fromkeys(left, 0) | {upstream.name: self._claims[upstream].claimed for upstream in new}
         heard = self._heard.news()
         content = (self._heard.mark, self._heard.number, told, heard) if told or heard else None
         # As long as it has claimed something, it looks whether it still needs that: nobody tells of each request's end.
@@ -155,8 +162,12 @@ class SharedRoom:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
         mark, number, claimed, heard = content
         for upstream, claim in self._claims.items():
-            if upstream.name in claimed:
-                claim.heard(peer, claimed[upstream.name])
+            theirs = claimed.get(upstream.name)
+            if theirs == 0:
+                claim.gone(peer)
+            elif theirs is not None and claim.heard(peer, theirs):
+                # It may have found that upstream only now, and does not know what was claimed here before.
+                self._tell(upstream)
         if self._heard.hear(peer, mark, number, heard) and self._wake is not None:
             self._wake()
         if self._pool.waiting:
