@@ -86,11 +86,11 @@ class RequestHead:
 class SharedRequest(RequestHead):
     """The head of requests that are the same, and have no body: nobody changes it.
 
-    ``onward`` is what is sent for it, by a plan that stands (``standing``); and ``framed`` how it is written in HTTP/2,
-    after the scheme there. None before somebody has found that out.
+    ``onward`` is what is sent for it, by a plan that stands (``standing``); ``written`` is what it is in HTTP/1.1, and
+    ``framed`` how it is written in HTTP/2, after the scheme there. None before somebody has found that out.
     """
 
-    __slots__ = ("standing", "onward", "framed")
+    __slots__ = ("standing", "onward", "written", "framed")
 
     def __init__(
         self,
@@ -104,6 +104,7 @@ class SharedRequest(RequestHead):
         super().__init__(method, path, headers, authority, scheme, 0, minor)
         self.standing: Any = None
         self.onward: RequestHead | None = None
+        self.written: bytes | None = None
         self.framed: Any = None
 
     @classmethod

@@ -9,7 +9,7 @@ from txproxy.errors import ResponseError, ResponseIncomplete
 from txproxy.wire.forwarding import HOP_BY_HOP, end_to_end
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.client import ClientCodec
-from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, RequestHead, ResponseHead, SharedRequest
 from txproxy.wire.size_limits import WireLimits
 
 # -- writing requests
@@ -231,3 +231,99 @@ def test_a_length_that_is_said_twice_goes_on_once_where_others_of_its_form_went_
         while type(codec.next_event()) is bytes:
             pass
         assert not codec.next_message()
+
+
+# -- responses whose head has come before
+
+GET = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]))
+ALIKE = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def sharing(response: bytes = ALIKE, method: bytes = b"GET") -> ClientCodec:
+    """A codec that has read ``response`` twice, of which it was found out what goes on."""
+    codec = ClientCodec()
+    for _ in range(2):
+        codec.send_head(RequestHead(method, b"/", GET.headers))
+        codec.receive(response)
+        head = codec.next_event()
+        assert isinstance(head, ResponseHead)
+        if head.headers.onward is None:
+            head.headers.goes_on(end_to_end(head.headers, HOP_BY_HOP))
+        while codec.next_event() not in (END, None):
+            pass
+        codec.next_message()
+    codec.send_head(GET)
+    return codec
+
+
+def test_the_head_of_those_that_come_again_is_shared() -> None:
+    codec = sharing()
+    shared = codec.shared
+    assert shared is not None and (shared.status, shared.reason, shared.body, shared.minor) == (200, b"OK", 2, 1)
+    assert codec.again(ALIKE) == b"hi" and codec.again(ALIKE.replace(b"hi", b"ho")) == b"ho"
+    assert not codec.started and codec.shared is shared
+    codec.receive(ALIKE.replace(b"D\r", b"E\r"))
+    assert isinstance(codec.next_event(), ResponseHead) and codec.shared is None
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        ALIKE.replace(b"200 OK", b"401 Who"),
+        ALIKE.replace(b"200 OK", b"407 Who"),
+        ALIKE.replace(b"200 OK", b"304 As before")[:-2],
+        ALIKE.replace(b"2\r\n\r\nhi", b"0\r\n\r\n"),
+        ALIKE.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Date", b"Connection: keep-alive\r\nDate"),
+        ALIKE.replace(b"Date", b"Connection: close\r\nDate"),
+        ALIKE.replace(b"Date", b"Location: /\r\nDate"),
+        b"HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_of_which_more_is_to_be_asked_is_read_anew(response: bytes) -> None:
+    codec = sharing(response)
+    assert codec.shared is None and codec.again(response) is None
+
+
+def test_what_nobody_has_looked_at_is_not_shared() -> None:
+    codec = ClientCodec()
+    for _ in range(3):
+        codec.send_head(GET)
+        codec.receive(ALIKE)
+        assert isinstance(codec.next_event(), ResponseHead) and codec.next_event() == b"hi"
+        assert codec.next_event() is END and not codec.next_message()
+    assert codec.shared is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"", ALIKE[:-1], ALIKE + b"!", ALIKE[:-2], ALIKE.replace(b"D\r", b"E\r"), b"x" + ALIKE[1:], ALIKE * 2]
+)
+def test_nothing_but_all_of_it_is_taken(data: bytes) -> None:
+    codec = sharing()
+    assert codec.again(data) is None and not codec.started
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"CONNECT"])
+def test_it_answers_no_other_kind_of_request(method: bytes) -> None:
+    codec = sharing()
+    codec.send_head(RequestHead(method, b"/", GET.headers))
+    assert codec.again(ALIKE) is None
+    assert sharing(ALIKE[:-2], b"HEAD").shared is None
+
+
+def test_it_is_not_taken_behind_something_else() -> None:
+    codec = sharing()
+    codec.receive(ALIKE[:9])
+    assert codec.again(ALIKE) is None
+    codec.receive(ALIKE[9:-1])
+    assert isinstance(codec.next_event(), ResponseHead) and codec.again(ALIKE) is None
+
+
+def test_a_request_that_many_share_is_written_once() -> None:
+    codec = ClientCodec()
+    shared = SharedRequest.of(GET)
+    sent = codec.send_head(shared)
+    assert sent == codec.send_head(GET) and codec.send_head(shared) is sent
+    other = ClientCodec()
+    other.send_head(SharedRequest.of(RequestHead(b"HEAD", b"/", GET.headers)))
+    other.receive(ALIKE[:-2])
+    assert isinstance(other.next_event(), ResponseHead) and other.next_event() is END

@@ -76,6 +76,16 @@ class Connections(Generic[Kept]):
         key = connection.key
         free = self._free.get(key)
         surplus = None
+        if (
+            idle
+            and free is not None
+            and connection not in free
+            and len(free) < self._per_address
+            and len(self._idle) < self._in_all
+        ):
+            # the same as below where there is room, as there mostly is
+            self._idle[connection] = free[connection] = None
+            return None
         if idle:
             if self._per_address < 1:
                 surplus = connection

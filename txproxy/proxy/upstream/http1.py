@@ -106,6 +106,13 @@ class UpstreamProtocol:
         self.received_any = True
         self.deadline = self.limit.ahead
         codec = self.codec
+        shared = codec.shared
+        if shared is not None and (body := codec.again(data)) is not None:
+            # The same as below for a head that many share, in fewer steps.
+            self._keep = True
+            self._response_over(exchange, False)
+            exchange.response_shared(shared, body)
+            return
         codec.receive(data)
         try:
             while True:
@@ -120,13 +127,13 @@ class UpstreamProtocol:
                         bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:
-                        self._response_over(exchange)
+                        self._response_over(exchange, codec.next_message())
                         exchange.response_whole(event, body)
                         return
                     exchange.response_head(event)
                 else:
                     assert type(event) is EndOfMessage
-                    self._response_over(exchange)
+                    self._response_over(exchange, codec.next_message())
                     exchange.response_end(event.trailers)
                     return
                 if self.exchange is not exchange:
@@ -223,12 +230,19 @@ class UpstreamProtocol:
         return self
 
     def start(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
-        """See :class:`txproxy.interfaces.streams.UpstreamConnection`."""
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`: the same as :meth:`begin`, without a body."""
+        services, writer = self.services, self.writer
         self.capacity = 0
         exchange.upstream = self
         if exchange.started is not None:
             exchange.kept = self
-        self.begin(exchange, head, seconds)
+        self.exchange = exchange
+        self.received_any = False
+        self.limit = limit = services.response_limit if seconds is None else services.limit_of(seconds)
+        writer.progress = _WAITING
+        self.request_sent = True
+        self.deadline = limit.ahead
+        writer.send(writer, self.codec.send_head(head))
 
     def begin(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
@@ -350,7 +364,7 @@ class UpstreamProtocol:
         end = self.codec.next_event()
         if end is not None:
             assert type(end) is EndOfMessage
-            self._response_over(exchange)
+            self._response_over(exchange, self.codec.next_message())
             exchange.response_end(end.trailers)
 
     def _end_passage(self) -> None:
@@ -360,7 +374,8 @@ class UpstreamProtocol:
 
     # -- the end of an exchange
 
-    def _response_over(self, exchange: Exchange) -> None:
+    def _response_over(self, exchange: Exchange, more: bool) -> None:
+        """The response is complete; ``more`` says that something has come after it."""
         self.exchange = None
         if self._passage is not None:
             self._end_passage()
@@ -369,7 +384,7 @@ class UpstreamProtocol:
             self._paused = False
             self.transport.resumeProducing()
         # Bytes after the body may be meant as the answer to the next request: such a connection has no next request.
-        if self._keep and self.request_sent and self.state is _HTTP and not self.codec.next_message():
+        if self._keep and self.request_sent and not more and self.state is _HTTP:
             self.reused = True
             self.capacity = 1
             self.deadline = self.services.keep_limit.ahead

@@ -10,12 +10,26 @@ from txproxy.wire.headers import Form, Headers, normal_lines
 from txproxy.wire.http1 import diagnosis, field_template, framing
 from txproxy.wire.http1.body import Codec, State
 from txproxy.wire.http1.field_template import FieldTemplate
-from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import (
+    CHUNKED,
+    END,
+    UNTIL_CLOSE,
+    EndOfMessage,
+    RequestHead,
+    ResponseHead,
+    SharedHead,
+    SharedRequest,
+)
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _MAX_INFORMATIONAL: Final = 16
 _NONE: Final = Headers.parsed([])
 _Framed: TypeAlias = "tuple[Headers | Form, bytes | None, int, int, bytes, int, bool]"
+
+# The length of the body of a response to these is not what it says (RFC 9110 sections 9.3.2 and 9.3.6).
+_OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
+# Who logs in by an answer has it looked at each time.
+_LOGIN_WANTED: Final = (401, 407)
 
 # A look-up in an Enum class costs on each event.
 _HEAD: Final = State.HEAD
@@ -26,11 +40,11 @@ _BROKEN: Final = State.BROKEN
 
 
 class ClientCodec(Codec):
-    """Writes requests, reads responses."""
+    """Writes requests, reads responses. ``shared`` is the head of those that come again, once there may be some."""
 
     _trailers = grammar.RESPONSE_TRAILERS
-    __slots__ = ("_method", "_request_headers", "_informational", "_seen", "_line", "_start", "_headers", "_template",
-                 "_framed")  # fmt: skip
+    __slots__ = ("shared", "_method", "_request_headers", "_informational", "_seen", "_line", "_start", "_headers",
+                 "_template", "_framed")  # fmt: skip
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
         super().__init__(limits)
@@ -41,6 +55,7 @@ class ClientCodec(Codec):
         # answers the same, within a second, or differs in few values.
         self._seen = b""
         self._line = b""
+        self.shared: SharedHead | None = None
         # What they say: version, status and reason, and the fields.
         self._start = (0, 0, b"")
         self._headers = _NONE
@@ -57,6 +72,16 @@ class ClientCodec(Codec):
         self._sending = request.body
         self._request_headers = request.headers
         self._informational = 0
+        if type(request) is SharedRequest:
+            # It is written for all that are the same.
+            written = request.written
+            if written is None:
+                written = request.written = b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (
+                    request.method,
+                    request.path or request.authority,
+                    request.headers.block,
+                )
+            return written
         tail = b"\r\nTransfer-Encoding: chunked" if request.body == CHUNKED else b""
         return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
             request.method,
@@ -77,14 +102,40 @@ class ClientCodec(Codec):
             self._check_incomplete(buffer)
             return None
         seen = self._seen
-        if seen and buffer.startswith(seen):
-            end = len(seen)
-        else:
-            end = self._read_by_template(buffer)
-            if not end:
-                return self._new_head(buffer)
+        alike = buffer.startswith(seen) if seen else False
+        end = len(seen) if alike else self._read_by_template(buffer)
+        if not end:
+            return self._new_head(buffer)
         minor, status, reason = self._start
-        return self._head(minor, status, reason, self._headers, end)
+        head = self._head(minor, status, reason, self._headers, end)
+        if alike:
+            self._share(head)
+        return head
+
+    def _share(self, head: ResponseHead) -> None:
+        """A ``head`` has come in the same bytes as the one before. Those that come next may share one, if nothing but
+        their bodies is to be looked at, and what of them is for clients hangs on the fields alone.
+        """
+        headers = head.headers
+        alike = head.body > 0 and head.keep_alive and head.minor and head.status not in _LOGIN_WANTED
+        if alike and headers.onward is not None and not headers.names_server:
+            self.shared = SharedHead(head.status, headers, head.reason, head.body)
+
+    def again(self, data: bytes) -> bytes | None:
+        """The body of the response that ``data`` are, all of it, with the ``shared`` head before it and nothing behind,
+        after which the next message may begin; None, with nothing taken, if that is not so.
+        """
+        shared, seen = self.shared, self._seen
+        if (
+            shared is None
+            or len(data) - len(seen) != shared.body
+            or not data.startswith(seen)
+            or self._method in _OTHER_LENGTH
+            or self._buffer
+            or self._state is not _HEAD
+        ):
+            return None
+        return data[len(seen) :]
 
     def _read_by_template(self, buffer: bytes) -> int:
         """Where a head ends that differs from the one before in few values, which are read; 0 if it is another."""
@@ -96,6 +147,7 @@ class ClientCodec(Codec):
             return 0
         self._headers = headers
         self._seen = buffer[: template.end]
+        self.shared = None
         return template.end
 
     def _new_head(self, buffer: bytes) -> ResponseHead | None:
@@ -109,6 +161,7 @@ class ClientCodec(Codec):
                     self._template, self._headers, headers, field_template.FIXED_IN_RESPONSES
                 )
             self._seen = buffer[:end]
+            self.shared = None
             self._line = buffer[:start]
             self._headers = headers
             self._start = 0 if match[1] == b"0" else 1, int(match[2]), match[3] or b""
