@@ -66,6 +66,20 @@ def test_none_is_taken_once_it_has_stopped():
     assert factory.buildProtocol(CLIENT) is None
 
 
+def test_what_is_cut_off_as_it_stops_has_not_been_left_by_its_client():
+    ended = []
+    pool = Pool(["http://10.0.0.1"])
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, observers=[ended.append], reactor=reactor))
+    left, cut = proxy.connect(), proxy.connect()
+    for client in (left, cut):
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    left.drop()
+    proxy.factory.stop()
+    said = [(record.outcome, record.detail) for record in ended]
+    assert said == [("client-gone", "the client closed the connection"), ("stopped", "the proxy has stopped")]
+    proxy.close()
+
+
 def test_what_stands_within_the_mode_does_not_stand_around_it():
     within, around = Within(), Around()
     factory = ReverseProxyFactory(Pool(["http://10.0.0.1"]), middleware=[within, around], reactor=Clock())

@@ -156,12 +156,13 @@ class ExchangeRecord:
     """One exchange that is over: the ``request``, and its ``context``, which has who sent it and what policy said.
 
     ``outcome`` is ``"ok"``, ``"tunnel"``, ``"answered"`` (by the mode), ``"client-gone"``, ``"slow-head"``,
-    ``"slow-body"``, ``"slow-response"`` (the client was too slow with it), or the RFC 9209 type of what went wrong, and
-    ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got,
-    ``received`` those that came of its own, or the bytes of a tunnel. ``attempts`` are those that were made, the last
-    one last. ``seconds`` is how long all of it took, since its head was there, or since it was waited for;
-    ``first_byte`` when the final response began, in seconds from the beginning, or None. ``response`` is the head of it
-    that the client got, without what is for the one hop to it; None if it got none.
+    ``"slow-body"``, ``"slow-response"`` (the client was too slow with it), ``"stopped"`` (the proxy has ended), or the
+    RFC 9209 type of what went wrong, and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing),
+    ``sent`` the bytes of body that it got, ``received`` those that came of its own, or the bytes of a tunnel.
+    ``attempts`` are those that were made, the last one last. ``seconds`` is how long all of it took, since its head was
+    there, or since it was waited for; ``first_byte`` when the final response began, in seconds from the beginning, or
+    None. ``response`` is the head of it that the client got, without what is for the one hop to it; None if it got
+    none.
     """
 
     # See FinishedExchange.

@@ -162,7 +162,7 @@ class ProxyFactory:
 
     def stop(self) -> None:
         """Close all that is open, clients and upstreams, at once."""
-        self.draining = self.stopped = True
+        self.draining = self.stopped = self.services.stopped = True
         for downstream in self.admission.everyone():
             downstream.abort()
         self.services.stop()

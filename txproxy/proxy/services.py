@@ -95,6 +95,7 @@ class Services:
         # See txproxy.interfaces.middleware.tolls_of: what stands around the mode, where all of it is such.
         self.tolls: tuple[Any, ...] = ()
         self.errands: set[Errand] = set()  # exchanges for which no client waits
+        self.stopped = False  # whether what is given up now is given up by the proxy
         self._build = build
         # those who are content with the exchange itself, and those who may keep what they are told
         self._momentary = [cast(Momentary, one) for one in observers if is_momentary(one)]

@@ -12,7 +12,7 @@ from txproxy.observe.log_formats.nginx_names import USER
 
 # of outcomes that are no fault, and of those with a name of our own
 _TYPES: Final = {
-    **dict.fromkeys(("ok", "answered", "tunnel", "client-gone", "slow-response")),
+    **dict.fromkeys(("ok", "answered", "tunnel", "client-gone", "slow-response", "stopped")),
     **dict.fromkeys(("slow-head", "slow-body"), "http_request_error"),
     **dict.fromkeys(("challenged", "challenge-failed"), "http_request_denied"),
 }

@@ -14,7 +14,7 @@ _DENIED: Final = frozenset({"http_request_denied", "destination_ip_prohibited"})
 _LOGIN_WANTED: Final = frozenset({401, 407})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # The response has not gone out: its client has left, or was left.
-CUT: Final = frozenset({"client-gone", "slow-response"})
+CUT: Final = frozenset({"client-gone", "slow-response", "stopped"})
 NO_REQUEST: Final = b"error:invalid-request"
 
 

@@ -8,6 +8,7 @@ upstream is in :mod:`txproxy.proxy.exchanges.attempts`; what is seldom needed, o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -27,6 +28,8 @@ from txproxy.proxy.tunnel import Tunnel
 from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
+# How one ends that the proxy cuts off, as it ends itself, and a sentence to it.
+STOPPED: Final = ("stopped", "the proxy has stopped")
 
 
 @instance_names(
@@ -38,9 +41,9 @@ class Exchange(GivenAnswer):
     """One request on its way.
 
     ``outcome`` is ``""`` until the end, then ``"ok"``, ``"tunnel"``, ``"answered"`` (by the mode), ``"client-gone"``,
-    ``"slow-head"``, ``"slow-body"``, ``"slow-response"``, or the RFC 9209 type of what went wrong, and ``detail`` a
-    sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it got, ``received``
-    those that came of its own.
+    ``"slow-head"``, ``"slow-body"``, ``"slow-response"``, ``"stopped"``, or the RFC 9209 type of what went wrong,
+    and ``detail`` a sentence to it. ``status`` is what the client got (0: nothing), ``sent`` the bytes of body that it
+    got, ``received`` those that came of its own.
     """
 
     outcome = ""
@@ -181,6 +184,9 @@ class Exchange(GivenAnswer):
         """Nobody waits for this any more: cancel what is under way."""
         if self.phase is OVER:
             return
+        if self.services.stopped:
+            # It is not the client that has left.
+            outcome, detail = STOPPED
         self._finish(outcome, detail)
         self.drop_upstream()
         pending, self._pending = self._pending, None
