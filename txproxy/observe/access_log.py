@@ -178,17 +178,11 @@ class CountedLog:
     @momentary
     def exchange(self, over: FinishedExchange) -> None:
         """One finished exchange."""
-        standing = over.standing
-        known = standing.known if standing is not None else None
+        known = standing.known if (standing := over.standing) is not None else None
         if known is not None and known.by is self._by:
             # All that brief would look for is there already, or is found to be another.
-            request, response, there, status, sent = (
-                over.request,
-                over.response,
-                over.kept.facts,
-                over.status,
-                over.sent,
-            )
+            request, response, there = over.request, over.response, over.kept.facts
+            status, sent = over.status, over.sent
             own, head = known.again
             if own != (request.path, status, sent, request.minor, request.scheme):
                 head = self._by.head_again(known, request, status, sent)
@@ -199,8 +193,7 @@ class CountedLog:
                 seconds, ended = over.seconds, self._ended
                 if row is not None:
                     row.at_once.told.append(seconds)
-                    sizes = row.sizes
-                    sizes.append(sent)
+                    (sizes := row.sizes).append(sent)
                     if len(sizes) >= MOST_TOLD:
                         row.settle()
                 elif self.counts is not None:
@@ -208,8 +201,7 @@ class CountedLog:
                     self._count(over)
                 ended.append((head, middle, known.end, seconds, seconds, time(), row))
                 # In this order: another thread may take them meanwhile.
-                waiting = len(ended)
-                if waiting >= TOGETHER:
+                if (waiting := len(ended)) >= TOGETHER:
                     self._log.make()
                 elif waiting == 1:
                     self._log.file.wait_for(self._log)

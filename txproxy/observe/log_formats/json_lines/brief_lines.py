@@ -76,9 +76,7 @@ class BriefLines:
         return f"{self._time}{THREE[int((now - since) * 1000.0)]}"
 
     def brief(self, over: FinishedExchange, now: float, counted: bool = True) -> Brief | None:
-        """What a line is made of that has most in common with others of its connection, for :meth:`of_briefs`; None
-        where it takes all of the exchange.
-        """
+        """What :meth:`of_briefs` makes a line of that has most in common with others; None where it takes all of it."""
         request, standing = over.request, over.standing
         # All else that counts is the same of all that it stands for.
         alike: Alike | None = standing.lines.get(self) if standing is not None else None
@@ -96,11 +94,9 @@ class BriefLines:
             plan = over.plan
             attempt: Any = plan.attempt if plan is not None else over.attempt
             asked = attempt.upstream if attempt is not None else None
-        response, kept, answered = over.response, over.kept, over.upstream_status
-        if response is None or kept is None or not answered:
+        if (response := over.response) is None or (kept := over.kept) is None or not (answered := over.upstream_status):
             return None
-        there = kept.facts
-        upstream, place, fields = there.told if there is not None else NOT_TOLD
+        upstream, place, fields = there.told if (there := kept.facts) is not None else NOT_TOLD
         if upstream is not asked:
             place = self._told(over, kept, asked)
         identifier = None
