@@ -135,6 +135,17 @@ def test_statuses_that_cannot(status: int) -> None:
     assert _storing(_response(status=status), policy=CachePolicy(ttl={status: 60.0}))
 
 
+# RFC 9110 section 15, and what RFC 6585 and RFC 7725 have added
+UNDERSTOOD = {*range(200, 206), 300, 301, 302, 303, 305, 307, 308, *range(400, 416), 417, 421, 422, 426}
+UNDERSTOOD |= {428, 429, 431, 451, *range(500, 506), 511}
+
+
+@pytest.mark.parametrize("status", sorted({*range(200, 600)} - {206, 304, 416}))
+def test_which_statuses_are_understood(status: int) -> None:
+    both = b"Cache-Control: max-age=60, no-store, must-understand"
+    assert _storing(_response(both, status=status)).reason == ("" if status in UNDERSTOOD else "must-understand")
+
+
 def test_must_understand_cancels_no_store_for_what_is_known_alone() -> None:
     both = b"Cache-Control: max-age=60, no-store, must-understand"
     assert _storing(_response(both))

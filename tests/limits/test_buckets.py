@@ -163,6 +163,20 @@ def test_what_is_not_taken_of_a_share_is_kept_until_the_next_turn(clock):
     assert bucket.free(ME, ALL) == pytest.approx(10_000, abs=1)
 
 
+def test_no_more_is_kept_than_there_is(clock):
+    bucket = Bucket(clock, 204_800)
+    bucket.spend(ME, bucket.free(ME, ALL))
+    waiting = [Taker(bucket, wants=1) for _ in range(16)]
+    # 16384 tokens, of which each that is served has 2048, however few of them it takes.
+    clock.advance(0.08)
+    assert [one.turns for one in waiting] == [1] * 8 + [0] * 8
+    assert [bucket.free(one, ALL) for one in waiting[:8]] == [2047] * 8
+    assert bucket.free(ME, ALL, served=True) == 0
+    for one in waiting:
+        bucket.leave(one)
+    assert bucket.free(ME, ALL) == 16384 - 8
+
+
 def test_what_is_kept_for_somebody_is_not_kept_for_ever(clock):
     bucket = Bucket(clock, 1_000_000)
     bucket.spend(ME, bucket.free(ME, ALL))
