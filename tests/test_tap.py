@@ -1,15 +1,18 @@
 """What twistd runs: modes, what is said of wrong ones, and whose log it is."""
 
 import atexit
+import resource
 
 import pytest
 from twisted.application.service import Application, IService, IServiceCollection
-from twisted.logger import ILogObserver, LogLevel
+from twisted.logger import ILogObserver, LogLevel, capturedLogs, formatEvent
 from twisted.python import usage
 
+from txproxy.config import Config, ForwardListener
 from txproxy.observe.twistd_log import TwistdLog
+from txproxy.proxy.limits import Limits
 from txproxy.runtime.proxy_service import ProxyService
-from txproxy.tap import CommandLineService, Options, makeService
+from txproxy.tap import CommandLineService, Options, makeService, use_descriptors
 
 
 class Twistd(usage.Options):
@@ -44,6 +47,18 @@ def said(capfd):
         return capfd.readouterr().err
 
     return said
+
+
+@pytest.mark.parametrize(("granted", "warned"), [(199, True), (200, False), (resource.RLIM_INFINITY, False)])
+def test_it_uses_all_descriptors_and_says_where_these_are_too_few(granted, warned, monkeypatch):
+    used = []
+    monkeypatch.setattr(resource, "getrlimit", lambda what: (100, granted))
+    monkeypatch.setattr(resource, "setrlimit", lambda what, limits: used.append(limits))
+    with capturedLogs() as events:
+        use_descriptors(Config(listeners=(ForwardListener(limits=Limits(max_connections=100)),)))
+    assert used == [(granted, granted)]
+    said = "enough for 99 proxied connections, and not for max_connections = 100"
+    assert [said in formatEvent(event) for event in events] == [True] * warned
 
 
 def test_the_service_is_the_proxy_of_the_mode(made):

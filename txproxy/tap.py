@@ -33,6 +33,7 @@ from txproxy.runtime.workers.program import Program, hear_signals, hold_signals,
 
 if TYPE_CHECKING:
     from txproxy.cli.options.shared import Mode
+    from txproxy.config.model import Config
     from txproxy.runtime.workers.master_service import MasterService
 
 _log = Logger()
@@ -172,7 +173,7 @@ class CommandLineService(MultiService):
             if inherited is not None:
                 name_process("txproxy")
                 self._service.inherit(inherited)
-        _raise_descriptor_limit()
+        use_descriptors(self._service.config)
         uid, gid = self._twistd.get("uid"), self._twistd.get("gid")
         changes = uid is not None or gid is not None
         if changes and not isinstance(self._service, ProxyService):
@@ -322,11 +323,22 @@ def _soon(call: Callable[[], object]) -> None:
     reactor.callFromThread(call)  # type: ignore[attr-defined]
 
 
-def _raise_descriptor_limit() -> None:
-    """A proxied connection takes two descriptors: use all that the system grants."""
+def use_descriptors(config: Config) -> None:
+    """A proxied connection takes two descriptors: use all that the system grants, and say so where these are too few
+    for the connections that there may be.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = max((listener.limits.max_connections for listener in config.listeners), default=0)
+    if hard != resource.RLIM_INFINITY and hard < most * 2:
+        _log.warn(
+            "there may be {hard} descriptors (ulimit -n, LimitNOFILE=): enough for {room} proxied connections,"
+            " and not for max_connections = {most}: who comes beyond that is turned away, and does not wait",
+            hard=hard,
+            room=hard // 2,
+            most=most,
+        )
 
 
 def makeService(options: Options) -> IService:
