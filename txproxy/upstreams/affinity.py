@@ -106,13 +106,27 @@ class CookieAffinity:
 
 
 class TableAffinity:
-    """By something that each request of a client has (``key_of``), in a table of those seen last."""
+    """By something that each request of a client has (``key_of``), in a table of those seen last. As in a cookie, an
+    upstream is known there by its name: what its name was found to stand for may come later than it is known.
+    """
 
     def __init__(self, pool: Pool, key_of: KeyOf) -> None:
         self._pool = pool
         self._key_of = key_of
+        self._upstreams: dict[str, Upstream] = {}
         # the one seen last is the last
-        self._pinned: OrderedDict[bytes | str, tuple[Upstream, float]] = OrderedDict()
+        self._pinned: OrderedDict[bytes | str, tuple[str, float]] = OrderedDict()
+        pool.watch(self._joined, self._parted)
+
+    def _joined(self, upstream: Upstream) -> None:
+        self._upstreams[upstream.name] = upstream
+
+    def _parted(self, upstream: Upstream) -> None:
+        del self._upstreams[upstream.name]
+
+    def follow(self, before: TableAffinity) -> None:
+        """It takes the place of another, whose pool tells the time as this one's does: who was pinned stays so."""
+        self._pinned.update(before._pinned)
 
     def find(self, head: RequestHead, context: RequestContext) -> Upstream | None:
         """See :class:`Affinity`."""
@@ -120,9 +134,10 @@ class TableAffinity:
         found = self._pinned.get(key) if key is not None else None
         if found is None:
             return None
-        upstream, seen = found
+        name, seen = found
+        upstream = self._upstreams.get(name)
         self._pool.tick()
-        if self._pool.seconds() - seen > KEEP_FOR or upstream.pool is not self._pool or not upstream.pinnable:
+        if self._pool.seconds() - seen > KEEP_FOR or upstream is None or not upstream.pinnable:
             return None
         return upstream
 
@@ -130,7 +145,7 @@ class TableAffinity:
         """See :class:`Affinity`."""
         key = self._key_of(head, context)
         if key is not None:
-            self._pinned[key] = (upstream, self._pool.seconds())
+            self._pinned[key] = (upstream.name, self._pool.seconds())
             self._pinned.move_to_end(key)
             if len(self._pinned) > MOST_CLIENTS:
                 self._pinned.popitem(last=False)

@@ -8,11 +8,14 @@ from txproxy.config.model import PoolConfig
 from txproxy.config.toml.file import parse
 from txproxy.net.dns.resolver import Resolver
 from txproxy.runtime.builder import Around, Observers, assemble
-from txproxy.runtime.live.live_pools import LivePool
+from txproxy.runtime.live.live_pools import LivePool, live_pool
+from txproxy.testing import context_of
 from txproxy.upstreams.ejection import Breaker, Ejection
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead
 
 BEGIN = '[[listeners]]\nlisten = "tcp:1"\n'
 POOL = '[pools.app]\nupstreams = "http://10.0.0.1:8000"\n[pools.app.health]\npath = "/hz"\n'
@@ -105,3 +108,37 @@ def test_checks_send_the_host_that_requests_get(text, host):
     assert made.pools["app"].pool.settings.health.host == host
     # and are what they were, if the same is read again
     assert assemble(config, Observers(), surroundings, made).pools["app"] is made.pools["app"]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("kind", ["ip", "header:X-User", "cookie"])
+def test_clients_stay_where_they_are_pinned_over_a_reload(kind, shared):
+    clock = Clock()
+    config = PoolConfig(name="p", upstreams=("http://10.0.0.1", "http://10.0.0.2", "http://a.example;resolve"))
+    before = LivePool(config, b"k" * 32, shared)
+    before.pool.use_clock(clock)
+    # one that its name was found to have
+    before.pool.add("http://10.0.0.9")
+    told = {}
+    for number, upstream in enumerate(before.pool.upstreams):
+        head, context = asked(number, ())
+        lines = before.affinity(kind).pin(upstream, head, context)
+        told[number] = lines, upstream.name
+    after = live_pool(attrs.evolve(config, host="a.example"), clock, {"p": before}, shared)
+    assert after is not before
+    affinity = after.affinity(kind)
+    after.pool.remove("http://10.0.0.2")
+    late = [upstream.name for upstream in after.pool.upstreams]
+    for number, (lines, name) in told.items():
+        found = affinity.find(*asked(number, lines))
+        assert (found.name if found is not None else None) == (name if name in late else None)
+    after.pool.add("http://10.0.0.9")
+    assert affinity.find(*asked(3, told[3][0])).name == "http://10.0.0.9"
+    again = live_pool(config, clock, {"p": after}, shared)
+    assert again.affinity(kind).find(*asked(0, told[0][0])).name == "http://10.0.0.1"
+
+
+def asked(number, lines):
+    fields = [(b"Host", b"a"), (b"X-User", b"%d" % number)]
+    fields += [(b"Cookie", line.partition(b": ")[2].partition(b";")[0]) for line in lines]
+    return RequestHead(b"GET", b"/", Headers(fields), authority=b"a"), context_of(f"10.0.1.{number}")

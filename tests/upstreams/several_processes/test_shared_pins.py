@@ -176,3 +176,15 @@ def test_where_there_are_no_others_it_pins_as_before(together):
     first.pin("a", 1)
     together.tell()
     assert together.find() == [1, None, None] and first.pins.news() == (None, False)
+
+
+def test_who_finds_an_upstream_later_knows_whom_others_have_pinned_to_it(together):
+    first, *_ = together.processes
+    first.pin("a", 2)
+    together.tell()
+    late = Process(together.cluster, 9, NAMES[:2])
+    together.processes.append(late)
+    together.tell()
+    assert late.find("a") is None
+    late.pool.add(NAMES[2])
+    assert late.find("a") == 2 and together.find() == [2] * 4

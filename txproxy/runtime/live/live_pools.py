@@ -70,6 +70,8 @@ class LivePool:
         self.room = SharedRoom(self.pool, locks)
         self.strikes = SharedStrikes(self.pool)
         self._affinities: dict[str, Affinity] = {}
+        # of the pool before this one, until they are asked for
+        self._before: dict[str, Affinity] = {}
 
     def _made(self, text: str) -> Upstream:
         config = self.config
@@ -83,7 +85,10 @@ class LivePool:
         if kind is None:
             return None
         if kind not in self._affinities:
-            self._affinities[kind] = affinity_from(kind, self.pool, self.key, self._table)
+            self._affinities[kind] = made = affinity_from(kind, self.pool, self.key, self._table)
+            before = self._before.pop(kind, None)
+            if isinstance(made, TableAffinity) and isinstance(before, self._table):
+                made.follow(before)
         return self._affinities[kind]
 
     @property
@@ -101,6 +106,7 @@ class LivePool:
             self.source.follow(before.source.answer)
         self.overlay.follow(before.overlay)
         self.room.follow(before.room)
+        self._before = {**before._affinities}
         for upstream in pool.upstreams:
             old = known.get(upstream.name)
             if old is not None and pool.settings.ejection == before.pool.settings.ejection:

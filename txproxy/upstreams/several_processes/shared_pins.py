@@ -45,19 +45,25 @@ class SharedPins(TableAffinity):
             now = self._pool.seconds()
             before = self._pinned.get(key)
             times, told = self._times.get(key, (0, 0.0))
-            if before is None or before[0] is not upstream:
-                self._keep(key, upstream, now, times + 1, now)
+            if before is None or before[0] != upstream.name:
+                self._keep(key, upstream.name, now, times + 1, now)
                 self._news.put(key, None)
             elif now - told > _AGAIN:
-                self._keep(key, upstream, now, times, now)
+                self._keep(key, upstream.name, now, times, now)
                 self._news.put(key, None)
             else:
-                self._pinned[key] = (upstream, now)
+                self._pinned[key] = (upstream.name, now)
                 self._pinned.move_to_end(key)
         return ()
 
-    def _keep(self, key: Key, upstream: Upstream, seen: float, times: int, told: float) -> None:
-        self._pinned[key] = (upstream, seen)
+    def follow(self, before: TableAffinity) -> None:
+        """See :class:`txproxy.upstreams.affinity.TableAffinity`."""
+        assert isinstance(before, SharedPins), "it is known of each how often it was pinned"
+        super().follow(before)
+        self._times.update(before._times)
+
+    def _keep(self, key: Key, name: str, seen: float, times: int, told: float) -> None:
+        self._pinned[key] = (name, seen)
         self._pinned.move_to_end(key)
         self._times[key] = (times, told)
         if len(self._pinned) > MOST_CLIENTS:
@@ -75,8 +81,8 @@ class SharedPins(TableAffinity):
         self._news.part()
 
     def _told(self, key: Key, now: float) -> Pin:
-        upstream, seen = self._pinned[key]
-        return upstream.name, self._times[key][0], now - seen
+        name, seen = self._pinned[key]
+        return name, self._times[key][0], now - seen
 
     def news(self) -> tuple[Any, bool]:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
@@ -86,26 +92,23 @@ class SharedPins(TableAffinity):
 
     def heard(self, peer: int, content: Any, now: float) -> None:
         """See :class:`txproxy.interfaces.processes.sharing.Shared`."""
-        upstreams = {upstream.name: upstream for upstream in self._pool.upstreams}
         now = self._pool.seconds()
+        # It may be of an upstream that is found here a moment later.
         for key, (name, times, age) in content.items():
-            upstream = upstreams.get(name)
-            # Another configuration, or the name's addresses, may have others.
-            if upstream is not None:
-                self._hear(key, upstream, times, now - age)
+            self._hear(key, name, times, now - age)
 
-    def _hear(self, key: Key, upstream: Upstream, times: int, seen: float) -> None:
+    def _hear(self, key: Key, name: str, times: int, seen: float) -> None:
         known = self._pinned.get(key)
         if known is None:
-            self._keep(key, upstream, seen, times, seen)
+            self._keep(key, name, seen, times, seen)
             return
         here, seen_here = known
         times_here, told = self._times[key]
         seen = max(seen, seen_here)
-        if here is upstream:
-            self._keep(key, upstream, seen, max(times, times_here), told)
-        elif times > times_here or (times == times_here and upstream.name < here.name):
-            self._keep(key, upstream, seen, times, told)
+        if here == name:
+            self._keep(key, name, seen, max(times, times_here), told)
+        elif times > times_here or (times == times_here and name < here):
+            self._keep(key, name, seen, times, told)
         else:
             # The other shall know.
             self._news.put(key, None)
