@@ -142,3 +142,25 @@ def asked(number, lines):
     fields = [(b"Host", b"a"), (b"X-User", b"%d" % number)]
     fields += [(b"Cookie", line.partition(b": ")[2].partition(b";")[0]) for line in lines]
     return RequestHead(b"GET", b"/", Headers(fields), authority=b"a"), context_of(f"10.0.1.{number}")
+
+
+def test_what_is_known_of_a_member_is_so_when_its_name_was_looked_up_again():
+    clock = Clock()
+    settings = PoolSettings(health=HealthCheck(path="/hz"))
+    config = PoolConfig(name="p", upstreams=("http://a.example;resolve",), settings=settings)
+    before = LivePool(config, b"k" * 32)
+    before.pool.use_clock(clock)
+    one, two, three = (before.pool.add(f"http://10.0.0.{number}") for number in (1, 2, 3))
+    one.checked(False, "no answer")
+    for _ in range(5):
+        two.struck("it closes")
+    after = live_pool(attrs.evolve(config, host="a.example"), clock, {"p": before})
+    clock.advance(2)
+    found = [after.pool.add(upstream.name) for upstream in (one, two)]
+    assert [upstream.state for upstream in found] == [State.UNHEALTHY, State.EJECTED]
+    # What comes much later is another, perhaps.
+    three.checked(False, "no answer")
+    clock.advance(60)
+    assert after.pool.add(three.name).state is State.HEALTHY
+    after.pool.remove(one.name)
+    assert after.pool.add(one.name).state is State.HEALTHY

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 Factory: TypeAlias = "ProxyFactory | StreamFactory"
 
 _KEY_SIZE: Final = 32
+# What names stand for is found again so many seconds after they are read again, or is something else.
+_FOUND_AGAIN: Final = 30.0
 
 
 class LivePool:
@@ -100,20 +102,35 @@ class LivePool:
         """Take over what was known of upstreams that were in the pool ``before`` this one, and what was changed."""
         pool = self.pool
         pool.use_clock(clock)
-        known = {upstream.name: upstream for upstream in before.pool.upstreams}
+        ejection = before.pool.settings.ejection
+        known = {upstream.name: (_alone(upstream), upstream.unhealthy) for upstream in before.pool.upstreams}
         if self.source is not None and before.source is not None and before.source.answer:
             # Until it is asked again.
             self.source.follow(before.source.answer)
         self.overlay.follow(before.overlay)
         self.room.follow(before.room)
         self._before = {**before._affinities}
-        for upstream in pool.upstreams:
-            old = known.get(upstream.name)
-            if old is not None and pool.settings.ejection == before.pool.settings.ejection:
+        until = pool.seconds() + _FOUND_AGAIN
+
+        def joined(upstream: Upstream) -> None:
+            # also those that names are found to have, which are looked up again
+            old, unhealthy = known.pop(upstream.name, (None, None))
+            if old is None or pool.seconds() > until:
+                return
+            if pool.settings.ejection == ejection:
                 upstream.take_over(old)
-            if old is not None and old.unhealthy is not None and pool.settings.health is not None:
-                upstream.checked(False, old.unhealthy)
+            if unhealthy is not None and pool.settings.health is not None:
+                upstream.checked(False, unhealthy)
+
+        pool.watch(joined, lambda upstream: None)
         pool.refresh()
+
+
+def _alone(upstream: Upstream) -> Upstream:
+    """What traffic has told of ``upstream``, in one that keeps nothing of its pool."""
+    alone = Upstream(upstream.address, upstream.authority)
+    alone.take_over(upstream)
+    return alone
 
 
 def checked_as_asked(pool: PoolConfig, config: Config) -> PoolConfig:

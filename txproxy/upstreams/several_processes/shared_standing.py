@@ -144,11 +144,10 @@ class SharedStanding:
             self._tell_of(name, self._asked)
 
     def _learn(self, upstream: Upstream, standing: Standing, changed: Changed) -> None:
-        """What is known elsewhere of one that has come. That nothing is wrong with it is nothing new."""
+        """What is known elsewhere of one that has come. That it is not ejected there is nothing new."""
         self._change(upstream, changed)
         self._overlay.pool.refresh()
-        if standing.unhealthy is not None:
-            upstream.checked(False, standing.unhealthy)
+        upstream.checked(standing.unhealthy is None, standing.unhealthy or "")
         if standing.ejected is not None and upstream.name not in self._new:
             self._eject(upstream, *standing.ejected)
 
