@@ -20,6 +20,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 from time import thread_time
+from typing import Any
 
 import h2.config
 import h2.connection
@@ -31,7 +32,8 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.server import ServerSession
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.http2.stream import Stream
+from txproxy.wire.message import RequestHead, SharedHead
 
 TURNS = 60
 # Requests of a turn, those before which are not timed, and as many as take about as long by python-h2.
@@ -69,20 +71,26 @@ class Ours:
     def __init__(self) -> None:
         self._session = ServerSession()
         headers = Headers([(name.encode(), value.encode()) for name, value in FIELDS])
-        self._response = ResponseHead(200, headers, body=len(BODY))
+        self._response = SharedHead(200, headers, b"", len(BODY))
+
+    def _answer(self, stream: Stream) -> int:
+        if not self._session.send_last(stream, self._response, BODY):
+            self._session.send_whole(stream, self._response, BODY)
+            self._session.leave(stream)
+        return 1
 
     def serve(self, reads: list[bytes]) -> int:
         """Serve them; gives how many there were."""
-        session, response = self._session, self._response
+        session = self._session
         count = 0
         for data in reads:
-            for stream, what in session.receive(data):
+            streams: Any
+            for streams, what in session.receive(data):
                 if type(what) is KnownRequest:
-                    what = what.made or what.shared_head()
-                if stream is not None and isinstance(what, RequestHead):
-                    session.send_whole(stream, response, BODY)
-                    session.leave(stream)
-                    count += 1
+                    for stream in streams:
+                        count += self._answer(stream)
+                elif isinstance(what, RequestHead):
+                    count += self._answer(streams)
             session.take_output()
         return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from txproxy.interfaces.answers import Answer, Refusal
@@ -108,6 +109,19 @@ class UpstreamConnection(RawConnection, Protocol):
     def start(self, exchange: Any, head: RequestHead, seconds: float | None = None) -> None:
         """Open a stream for the request of an ``exchange``, which has no body, and begin it there, in one step: from
         before anything can happen to it on, the stream is the exchange's ``upstream``, and what was ``kept`` for it.
+        """
+
+    @property
+    def room(self) -> int:
+        """How many it starts together, by ``start_alike``: 0 where each is started alone."""
+
+
+class SharedConnection(UpstreamConnection, Protocol):
+    """One on which several streams may be opened."""
+
+    def start_alike(self, exchanges: Sequence[Any], head: RequestHead) -> int:
+        """The same as ``start`` for each of these ``exchanges``, whose requests have this ``head``; says for how many
+        of them it was done, as there may be less room by now: the others are to be started alone.
         """
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.events import Event
 
 NAMES = {
     frames.DATA: "DATA", frames.HEADERS: "HEADERS", frames.RST_STREAM: "RST_STREAM", frames.SETTINGS: "SETTINGS",
@@ -39,3 +42,8 @@ def resets(data: bytes) -> list[tuple[int, int]]:
 def goaways(data: bytes) -> list[tuple[int, int]]:
     """The last stream and the code of each GOAWAY."""
     return [frames.read_goaway(payload) for name, _, _, payload in taken_apart(data) if name == "GOAWAY"]
+
+
+def each_alone(events: list[Any]) -> list[Event]:
+    """These ``events`` of a server's session, with one for each of the streams that have one together."""
+    return [(one, what) for streams, what in events for one in (streams if type(streams) is list else [streams])]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hpack import Decoder, Encoder
 
-from tests.wire.http2.taken_apart import frame, goaways, resets, taken_apart
+from tests.wire.http2.taken_apart import each_alone, frame, goaways, resets, taken_apart
 from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
@@ -31,13 +31,14 @@ from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead, SharedHead
 from txproxy.wire.size_limits import WireLimits
 
 GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
 POST = [(b":method", b"POST"), *GET[1:]]
 HELLO = frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK
 OK = ResponseHead(200, Headers([(b"Content-Length", b"2")]), body=2)
+SHARED = SharedHead(200, OK.headers, b"", 2)
 LIMITS = WireLimits(max_body=1000)
 
 
@@ -53,7 +54,7 @@ def head(stream: int, *fields: tuple[bytes, bytes], ended: bool = True, encoder:
 
 
 def only(session: ServerSession, data: bytes) -> tuple[Stream, Any]:
-    ((stream, what),) = session.receive(data)
+    ((stream, what),) = each_alone(session.receive(data))
     assert stream is not None
     return stream, what
 
@@ -491,7 +492,7 @@ class Slow(ServerSession):
 def told(session: ServerSession, events: list[Event]) -> list[Any]:
     """All that can be seen of it after these."""
     seen: list[Any] = []
-    for stream, what in events:
+    for stream, what in each_alone(events):
         assert stream is not None
         if type(what) is KnownRequest:
             what = what.head()
@@ -579,8 +580,10 @@ def test_requests_like_some_before_are_what_they_are_when_each_frame_is_read_on_
                 one.receive(b"")
         if chosen.random() < 0.3:
             for number in [*short.streams]:
-                for one in (short, each):
-                    one.send_whole(one.streams[number], OK, b"ok")
+                stream = short.streams[number]
+                one_step = not stream.unconsumed and short.send_last(stream, SHARED, b"ok")
+                for one in (each,) if one_step else (short, each):
+                    one.send_whole(one.streams[number], SHARED, b"ok")
                     one.leave(one.streams[number])
         elif chosen.random() < 0.1:
             limits = WireLimits(max_target=chosen.choice([1, 100]), max_head=4000, max_fields=chosen.choice([1, 100]))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.wire.http2.taken_apart import frame, goaways, taken_apart
+from tests.wire.http2.taken_apart import each_alone, frame, goaways, taken_apart
 from txproxy.errors import ExchangeError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
@@ -208,7 +208,7 @@ def pump(ours: Session, other: h2.connection.H2Connection, seen: list[Any]) -> l
         there, back = other.data_to_send(), ours.take_output()
         if not there and not back:
             return found
-        seen += ours.receive(there)
+        seen += each_alone(ours.receive(there))
         found += other.receive_data(back)
 
 

@@ -55,6 +55,8 @@ class StandingExchange(Exchange):
     bound = body = call = _response_body = None
     started: float | None = None
     first_byte: float | None = None
+    # No other has one.
+    request_done = True
     # Without a value here: see txproxy.wire.http2.stream.Stream.
     phase: Phase
     # What is to be set at the beginning is set where it begins: to call a method for it would take half as long as all
@@ -134,6 +136,16 @@ class StandingExchange(Exchange):
         downstream.exchange_done()
 
 
+def head_by(standing: StandingPlan, request: RequestHead) -> RequestHead | None:
+    """What is sent for a ``request``, which those that are the same remember; None if the plan is not for it."""
+    if request.headers is not standing.of or request.authority != standing.authority:
+        return None
+    head = standing.head_for(request)
+    if head is not None and type(request) is SharedRequest:
+        request.standing, request.onward = standing, head
+    return head
+
+
 def begin_standing(stream: Any, services: Services, connection: ClientConnection, request: RequestHead) -> bool:
     """Begin the exchange of a ``request`` without a body, that of this ``stream``, if there is a plan that stands for
     it; False, with nothing done, if that is not so.
@@ -146,13 +158,9 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
         # It was asked for one like it.
         head = request.onward
     else:
-        if request.headers is not standing.of or request.authority != standing.authority:
-            return False
-        head = standing.head_for(request)
-        if head is None:
-            return False
-        if type(request) is SharedRequest:
-            request.standing, request.onward = standing, head
+        head = head_by(standing, request)
+    if head is None:
+        return False
     tolls = standing.tolls
     if services.observed or tolls is not None:
         # It is read once, for all that ask. Not at once: see Exchange.start.
@@ -173,7 +181,6 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
     exchange.services = services
     exchange.downstream = stream
     exchange.request = request
-    exchange.request_done = True
     exchange.standing = standing
     exchange.tracker = upstream
     exchange.started = now if services.observed else None

@@ -39,6 +39,7 @@ class UpstreamProtocol:
     """One connection to an upstream: idle and kept, or at work for one exchange, or one end of a tunnel."""
 
     shared = False
+    room = 0  # each is started alone
 
     __slots__ = (
         "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
@@ -156,6 +156,36 @@ class ClientSession(Session):
         stream.method = method
         self.streams[number] = stream
         self.active += 1
+        return True
+
+    def send_alike(self, streams: Sequence[Stream], request: RequestHead, scheme: bytes) -> bool:
+        """The same as ``send_again`` with the same ``request`` for each of these ``streams``."""
+        framed = request.framed if type(request) is SharedRequest else None
+        if framed is None or framed[0] is not scheme:
+            framed = _framed(request, scheme)
+            if framed is None:
+                return False
+        if not self._plain:
+            return False
+        _, method, begin, block, pack = framed
+        opened, sending = self.streams, self.sending
+        out, send_window, receive_window = sending.out, sending.initial_window, self.receiving.of_streams
+        number = self.last_made
+        for stream in streams:
+            number = number + 2 if number else 1
+            stream.id = number
+            stream.state = _WE_ENDED
+            stream.headed = False
+            stream.receive_window = receive_window
+            stream.send_window = send_window
+            stream.method = method
+            opened[number] = stream
+            if pack is not None:
+                out.append(pack(begin, number, block))
+            else:
+                out += begin, pack_number(number), block
+        self.last_made = number
+        self.active += len(streams)
         return True
 
     def go_away(self, code: int = NO_ERROR, last: int | None = None) -> None:

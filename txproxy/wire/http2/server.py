@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
@@ -34,6 +34,8 @@ SHARE: Final = 256
 _MOST_HEADS: Final = SHARE // HEAD_SHARE
 # The type of a frame with a whole request in it, and its flags.
 _WHOLE_REQUEST: Final = frames.HEADERS << 8 | frames.END_HEADERS | frames.END_STREAM
+# Of the header of a frame, what is before the number of its stream.
+_BEFORE_NUMBER: Final = HEADER_SIZE - 4
 # What the PING has in it that follows the first GOAWAY of a drain.
 _DRAINING: Final = b"draining"
 # Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
@@ -42,14 +44,23 @@ _MOST_PRIORITIES: Final = 32
 
 
 @lru_cache(maxsize=1024)
-def _unpack_request(block: int) -> Callable[[memoryview], Iterator[tuple[Any, ...]]]:
+def _unpack_requests(block: int, count: int) -> Callable[[memoryview], tuple[Any, ...]]:
     # The reserved bit is the sign of the stream's number.
-    return Struct(f">5sl{block}s").iter_unpack
+    return Struct(">" + f"5sl{block}s" * count).unpack
+
+
+def _count_alike(values: tuple[Any, ...], begin: bytes, block: bytes) -> int:
+    """How many of the frames with these ``values`` are the same, as the first is."""
+    for at in range(0, len(values), 3):
+        if values[at] != begin or values[at + 2] != block:
+            return at // 3
+    return len(values) // 3
 
 
 class ServerSession(Session):
-    """A connection from a client. An event of a stream that is new has its ``RequestHead``, or what is known of it
-    where it is whole and like some before, or the ``RequestError`` of one that is to be answered and cannot go on.
+    """A connection from a client. An event of a stream that is new has its ``RequestHead``, or the ``RequestError`` of
+    one that is to be answered and cannot go on. Streams whose requests are whole, and like some before, have an event
+    together: the list of those that came one after the other in the same bytes, with what is known of them.
 
     ``connect_protocol`` says that extended CONNECT (RFC 8441) is spoken; ``make_stream`` makes a bare :class:`Stream`
     of the caller's own kind.
@@ -126,6 +137,28 @@ class ServerSession(Session):
         else:
             sending.out.append(pack(begin, number, middle))
 
+    def send_last(self, stream: Stream, response: SharedHead, body: bytes) -> bool:
+        """The same as ``send_whole`` and then ``leave``, of a stream whose request has no body; whether that was done,
+        as it is with most: else it is to be done in two steps.
+        """
+        sending, size, known = self.sending, len(body), response.framed
+        if known is None or stream.state is not _PEER_ENDED or sending.apart:
+            return False
+        whole, _, begin, middle, pack = known
+        if whole != size or pack is None or size > stream.send_window or size > sending.window or not size:
+            return False
+        number = stream.id
+        sending.window -= size
+        sending.out.append(pack(begin, number, middle, number, body))
+        stream.state = _CLOSED
+        stream.counted = False
+        del self.streams[number]
+        self.active -= 1
+        allowance = self.allowance
+        if allowance.left < MOST:
+            allowance.earn(ANSWERED)
+        return True
+
     def leave(self, stream: Stream) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""
         if stream.state is not _CLOSED or self.streams.pop(stream.id, None) is None:
@@ -188,9 +221,10 @@ class ServerSession(Session):
         known, last = heads.known, self.last_seen or -1
         if room > _MOST_HEADS:
             room = _MOST_HEADS
+        whole = room
         at = 0
-        events: list[Event] = []
-        while at <= most and room > len(events):
+        events: list[Any] = []
+        while at <= most and room > 0:
             high, length, kind, number = read_signed(data, at)
             end = at + HEADER_SIZE + length
             if end > size or kind != _WHOLE_REQUEST or high or length > DEFAULT_FRAME_SIZE:
@@ -201,11 +235,12 @@ class ServerSession(Session):
             block = data[at + HEADER_SIZE : end]
             found = known.get(block)
             if found is not None and end + end - at <= size:
-                before = len(events)
-                self._read_alike(memoryview(data)[at:], found, block, number, events, room)
-                count = len(events) - before
+                alike = self._read_alike(memoryview(data)[at:], found, block, number, room)
+                count = len(alike)
+                events.append((alike, found))
                 last = number + 2 * count - 2
                 at += count * (end - at)
+                room -= count
                 continue
             what: KnownRequest | RequestHead | None = found or heads.known_by_rest(block)
             if what is None:
@@ -215,44 +250,45 @@ class ServerSession(Session):
             stream.id, stream.state, stream.unconsumed = number, _PEER_ENDED, 0
             stream.send_window = self.sending.initial_window
             stream.method = what.method
-            events.append((stream, what))
+            events.append((stream if found is None else [stream], what))
+            room -= 1
             at = end
         if events:
+            begun = whole - room
             self.last_seen = last
-            self.active += len(events)
+            self.active += begun
+            if at < size:
+                reader.spent = begun * HEAD_SHARE
         if at == size:
             return events
-        reader.spent = len(events) * HEAD_SHARE
         return events + super().receive(data[at:])
 
-    def _read_alike(
-        self, data: memoryview, found: KnownRequest, block: bytes, number: int, events: list[Event], room: int
-    ) -> None:
+    def _read_alike(self, data: memoryview, found: KnownRequest, block: bytes, number: int, room: int) -> list[Stream]:
         """Read the request with which ``data`` begin, that has this ``number`` and is ``found`` to be known; and those
-        after it that are the next ones, in the very same ``block``.
+        after it that are the next ones, in the very same ``block``. Gives their streams.
         """
-        length = len(block)
-        count = min(len(data) // (HEADER_SIZE + length), room - len(events))
-        streams, make_stream, window, method = (
-            self.streams,
-            self._make_stream,
-            self.sending.initial_window,
-            found.method,
-        )
-        begin: Any = None
-        for start, its_number, its_block in _unpack_request(length)(data[: count * (HEADER_SIZE + length)]):
-            if its_number != number or its_block != block or (start != begin and begin is not None):
-                break
-            begin = start
+        size = HEADER_SIZE + len(block)
+        count = min(len(data) // size, room)
+        begin = bytes(data[:_BEFORE_NUMBER])
+        frames_of = _unpack_requests(len(block), count)
+        values = frames_of(data[: count * size])
+        if values[2::3] != (block,) * count or values[::3] != (begin,) * count:
+            count = _count_alike(values, begin, block)
+        numbers = range(number, number + 2 * count, 2)
+        if values[1 : 3 * count : 3] != tuple(numbers):
+            count = next(at for at, one in enumerate(numbers) if values[3 * at + 1] != one)
+            numbers = numbers[:count]
+        streams, make_stream = self.streams, self._make_stream
+        window, method = self.sending.initial_window, found.method
+        alike = []
+        for number in numbers:
             stream = streams[number] = make_stream()
             stream.id = number
             stream.state = _PEER_ENDED
-            # What a class has for its instances takes longer to look up, and the end of each asks for it.
-            stream.unconsumed = 0
             stream.send_window = window
             stream.method = method
-            events.append((stream, found))
-            number += 2
+            alike.append(stream)
+        return alike
 
     def _is_idle(self, number: int) -> bool:
         return number % 2 == 0 or number > self.last_seen

@@ -20,6 +20,7 @@ from txproxy.net.transports.any_transports import half_close, set_tcp_options
 from txproxy.net.transports.unread import unread_function
 from txproxy.proxy.downstream.client_states import ClientState, following
 from txproxy.proxy.downstream.connection_age import forget_age, watched_age
+from txproxy.proxy.downstream.http2.alike_requests import begin_alike
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
@@ -126,7 +127,10 @@ class Http2Protocol:
         try:
             for stream, what in events:
                 # The first of its stream. All that have come are there, but who was reset by what came with it.
-                if type(what) is KnownRequest or type(what) is RequestHead:
+                if type(what) is KnownRequest:
+                    prepared = prepared or self._prepare()
+                    begin_alike(self, stream, what)
+                elif type(what) is RequestHead:
                     stream.client = self
                     if stream.id in streams:
                         prepared = prepared or self._prepare()

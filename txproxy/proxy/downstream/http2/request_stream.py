@@ -26,9 +26,8 @@ from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
 from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR
-from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
 
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
@@ -73,33 +72,25 @@ class RequestStream(Stream):
 
     # -- what the connection tells
 
-    def begin(self, what: KnownRequest | RequestHead) -> None:
+    def begin(self, head: RequestHead) -> None:
         """The first that has come."""
         client = self.client
-        if what.headers is not client.plain_fields:
-            self._ask(what.head() if type(what) is KnownRequest else what)
+        if head.body or head.headers is not client.plain_fields:
+            self._ask(head)
             return
         # The same in fewer steps: all but the path was asked in these very fields, and is known to be nothing special.
+        self.plain = True
+        head.scheme = None
         factory = client.factory
-        stands = factory.handle is factory.standing_for
-        if type(what) is KnownRequest:
-            self.plain = True
-            # It needs no head of its own where a plan stands for it.
-            shared = what.made or what.shared_head()
-            if stands and begin_standing(self, client.services, client.connection, shared):
-                return
-            head = shared.alone()
-        elif what.body:
-            self._ask(what)
+        if factory.handle is factory.standing_for and begin_standing(self, client.services, client.connection, head):
             return
-        else:
-            self.plain = True
-            head = what
-            head.scheme = None
-            if stands and begin_standing(self, client.services, client.connection, head):
-                return
+        self.begin_plainly(head)
+
+    def begin_plainly(self, head: RequestHead) -> None:
+        """The same of one that is known to be nothing special, and for which no plan stands."""
+        client = self.client
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
-        exchange.start(factory.handle)
+        exchange.start(client.factory.handle)
 
     def _ask(self, head: RequestHead) -> None:
         client = self.client
@@ -246,6 +237,19 @@ class RequestStream(Stream):
         client.session.send_whole(self, response, body)
         if not client.output.wanted:
             client.want_out()
+
+    def send_last(self, response: SharedHead, body: bytes) -> None:
+        """The same of one that is ``plain`` and has no exchange any more, and the end of it (``exchange_done``)."""
+        client = self.client
+        session = client.session
+        if session.send_last(self, response, body):
+            if not client.output.wanted:
+                client.want_out()
+            if not session.active:
+                client.rest()
+        else:
+            self.send_whole(response, body)
+            self.exchange_done()
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""

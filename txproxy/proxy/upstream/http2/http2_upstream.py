@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
@@ -249,6 +249,31 @@ class Http2Upstream:
         if exchange.started is not None:
             exchange.kept = placed
         placed.begin(exchange, head, seconds)
+
+    @property
+    def room(self) -> int:
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`. The last one is hidden from others."""
+        return self.capacity - 1 if self.session.streams else 0
+
+    def start_alike(self, exchanges: Sequence[Any], head: RequestHead) -> int:
+        """See :class:`txproxy.interfaces.streams.UpstreamConnection`."""
+        room = self.room
+        streams = [StartedStream() for _ in exchanges[:room]]
+        if room <= 0 or not self.session.send_alike(streams, head, self.scheme):
+            return 0
+        deadline = self.services.response_limit.ahead
+        for one, exchange in zip(streams, exchanges, strict=False):
+            one.connection = self
+            one.exchange = exchange
+            one.open = True
+            one.deadline = deadline
+            exchange.upstream = one
+            if exchange.started is not None:
+                exchange.kept = one
+        self.capacity -= len(streams)
+        if not self.output.wanted:
+            self.output.want()
+        return len(streams)
 
     def change(self, one: Http2Stream, exchange: Any, head: RequestHead) -> None:
         """Ask for a WebSocket in place of ``one``, once the upstream has said whether it knows of them on streams."""

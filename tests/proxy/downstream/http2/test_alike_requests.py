@@ -1,0 +1,202 @@
+"""Requests that come one after the other in the same bytes: they go on together, and are what each is alone."""
+
+import pytest
+from hpack import Encoder
+
+from tests.proxy.exchanges.test_standing_exchange import known
+from tests.wire.http2.taken_apart import taken_apart
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.components.rates import parse_rate
+from txproxy.interfaces.record import ExchangeRecord, momentary
+from txproxy.limits.requests.limiter import Limiter
+from txproxy.limits.requests.limits_middleware import LimitsMiddleware
+from txproxy.limits.requests.request_limit import RequestLimit
+from txproxy.proxy.downstream.http2 import alike_requests
+from txproxy.proxy.downstream.http2.alike_requests import AlikeExchange
+from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
+
+HELLO = frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK
+GET = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x")]
+OK = [(":status", "200"), ("date", "D"), ("content-length", "2")]
+TWO = ("h2c://10.0.0.1", "h2c://10.0.0.2")
+
+
+class World:
+    """A client whose requests are all the same, and a proxy that knows them by now."""
+
+    def __init__(self, upstreams=TWO[:1], takes=100, limits=()):
+        self.told = []
+        self.kinds = []
+
+        @momentary
+        def note(exchange):
+            self.kinds.append(type(exchange))
+            self.told.append(known(ExchangeRecord.of(exchange)))
+
+        self.pool = Pool(upstreams)
+        self.proxy = ProxyInMemory(
+            lambda reactor: ReverseProxyFactory(
+                self.pool,
+                via=None,
+                h2c=True,
+                observers=(note,),
+                middleware=(LimitsMiddleware(limits, reactor),) if limits else (),
+                reactor=reactor,
+            )
+        )
+        self.takes = takes
+        self.client = self.proxy.connect()
+        self.client.send(HELLO)
+        self.encoder = Encoder()
+        self.number = 1
+        self.peers = {}
+        for _ in range(6):
+            self.ask(1)
+            self.answer()
+        self.forget()
+
+    def forget(self):
+        self.client.take()
+        self.told.clear()
+        self.kinds.clear()
+
+    def ask(self, count, after=b""):
+        """So many in one read."""
+        data = b""
+        for _ in range(count):
+            data += frames.headers(self.number, self.encoder.encode(GET), True, 16384)
+            self.number += 2
+        self.client.send(data + after)
+        self.listen()
+
+    def listen(self):
+        for one in self.proxy.network.connections:
+            _, asked = self.peers.setdefault(one, (Encoder(), []))
+            if not asked and one.received.startswith(frames.PREFACE):
+                one.send(frames.settings([(frames.MAX_CONCURRENT_STREAMS, self.takes)]) + frames.SETTINGS_ACK)
+            for name, _, number, _ in taken_apart(one.take().removeprefix(frames.PREFACE)):
+                if name == "HEADERS":
+                    asked.append(number)
+
+    def answer(self, fields=OK, body=b"ok"):
+        """All that was asked."""
+        for one, (encoder, asked) in self.peers.items():
+            data = b""
+            for number in asked:
+                data += frames.headers(number, encoder.encode(fields), False, 16384)
+                data += frames.header(len(body), frames.DATA, frames.END_STREAM, number) + body
+            asked.clear()
+            one.send(data)
+        self.listen()
+
+    @property
+    def asked(self):
+        return [len(asked) for _, asked in self.peers.values()]
+
+    def heard(self):
+        return [(name, number) for name, _, number, _ in taken_apart(self.client.take())]
+
+
+@pytest.fixture
+def make_world():
+    made = []
+
+    def make_world(**settings):
+        made.append(World(**settings))
+        return made[-1]
+
+    yield make_world
+    for world in made:
+        world.proxy.close()
+
+
+def counted(world, count):
+    """So many have ended well, and are counted once each."""
+    assert [facts[0] for facts in world.told] == ["ok"] * count
+    assert not any(one.active for one in world.pool.upstreams)
+    assert sum(one.served for one in world.pool.upstreams) == count + 6
+
+
+def test_they_go_on_together(make_world, monkeypatch):
+    world = make_world()
+    together = []
+    send = alike_requests._send
+    monkeypatch.setattr(alike_requests, "_send", lambda some, *more: together.append(len(some)) or send(some, *more))
+    world.ask(9)
+    # The first begins on a connection without others.
+    assert together == [8] and world.asked == [9]
+    world.answer()
+    assert world.kinds == [AlikeExchange] * 9
+    assert world.heard() == [one for at in range(13, 31, 2) for one in (("HEADERS", at), ("DATA", at))]
+    counted(world, 9)
+
+
+def test_one_that_was_reset_by_what_came_with_it_is_not_asked_for(make_world):
+    world = make_world()
+    world.ask(5, frames.rst_stream(15, 8))
+    assert world.asked == [4]
+    world.answer()
+    assert [number for name, number in world.heard() if name == "HEADERS"] == [13, 17, 19, 21]
+    counted(world, 4)
+
+
+def test_there_are_as_many_on_a_connection_as_it_takes(make_world):
+    world = make_world(takes=4)
+    world.ask(11)
+    while any(world.asked):
+        assert max(world.asked) <= 4
+        world.answer()
+    counted(world, 11)
+
+
+def test_each_goes_to_the_upstream_whose_turn_it_is(make_world):
+    world = make_world(upstreams=TWO)
+    world.ask(8)
+    assert world.asked == [4, 4]
+    world.answer()
+    counted(world, 8)
+
+
+def test_no_more_of_them_pass_than_a_limit_lets(make_world):
+    limit = Limiter(RequestLimit(name="a", rate=parse_rate("10/h:burst=10"), by=("client",)), 5)
+    world = make_world(limits=[limit])
+    world.ask(7)
+    assert sum(world.asked) == 4
+    world.answer()
+    assert sorted(facts[2] for facts in world.told) == [200] * 4 + [429] * 3
+
+
+def test_what_upstreams_answer_otherwise_is_what_it_is_for_each(make_world):
+    world = make_world()
+    world.ask(3)
+    world.answer([(":status", "302"), ("location", "/y"), ("content-length", "2")], b"to")
+    assert [facts[2] for facts in world.told] == [302] * 3
+    counted(world, 3)
+
+
+def test_those_of_a_client_that_leaves_are_over(make_world):
+    world = make_world()
+    world.ask(4)
+    world.client.drop()
+    world.proxy.clock.advance(0)
+    assert [facts[0] for facts in world.told] == ["client-gone"] * 4
+    assert not any(one.active for one in world.pool.upstreams)
+
+
+def test_those_that_a_client_gave_up_meanwhile_are_not_asked_for(make_world, monkeypatch):
+    world = make_world()
+    take, taken = world.pool.take_unasked, []
+
+    def leaves():
+        taken.append(take())
+        if len(taken) == 4:
+            world.client.drop()
+        return taken[-1]
+
+    monkeypatch.setattr(world.pool, "take_unasked", leaves)
+    world.ask(4)
+    # By then the first was asked for, and the last is not known to be of somebody who is gone.
+    assert world.asked == [2]
+    world.answer()
+    assert not any(one.active for one in world.pool.upstreams)

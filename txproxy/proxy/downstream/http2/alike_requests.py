@@ -1,0 +1,171 @@
+"""The short cut of requests that have come one after the other in the same bytes: what is to be found out is found out
+once for all of them, and they go on together as far as they have the same way.
+
+Its slow twin is ``begin`` of :mod:`txproxy.proxy.downstream.http2.request_stream`, for each of them alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from txproxy.instance_names import instance_names
+from txproxy.interfaces.plan import StandingPlan
+from txproxy.proxy.exchanges.phases import OVER, PLANNING, SENT
+from txproxy.proxy.exchanges.standing_exchange import StandingExchange, head_by
+from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
+from txproxy.wire.message import RequestHead, SharedHead
+
+_log = Logger()
+
+
+@instance_names(
+    "services", "downstream", "request", "standing", "tracker", "phase", "upstream", "started", "kept", "eventful",
+    "received", "status", "upstream_status", "response", "sent", "outcome", "first_byte", "seconds", "context", "plan",
+    "detail", "wants_body", "_pending",
+)  # fmt: skip
+class AlikeExchange(StandingExchange):
+    """One of those whose downstream is a stream of HTTP/2, of a request without a body."""
+
+    def response_shared(self, head: SharedHead, body: bytes) -> None:
+        """See :class:`txproxy.proxy.exchanges.standing_exchange.StandingExchange`: the same in fewer steps, as the
+        stream ends with what is sent. What only those look at who are told of its end is not set for nobody.
+        """
+        onward = head.onward
+        if onward is None or self.standing is None:
+            super().response_shared(head, body)
+            return
+        self.upstream = None
+        self.phase = OVER
+        status = onward.status
+        started = self.started
+        stream: Any = self.downstream
+        tracker: Any = self.tracker
+        stream.exchange = None
+        if started is None:
+            stream.send_last(onward, body)
+            tracker.ended(None, status)
+            return
+        self.outcome = "ok"
+        self.response = onward
+        self.status = self.upstream_status = status
+        self.sent = len(body)
+        services = self.services
+        # Not at once: see Exchange.start.
+        seconds = services.seconds
+        self.first_byte = self.seconds = seconds() - started
+        stream.send_last(onward, body)
+        tracker.ended(None, status)
+        try:
+            tell = services.tell
+            tell(self)
+        except Exception:
+            _log.failure("an observer failed")
+
+
+def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
+    """Begin the requests of these ``streams`` of a ``client``, of all of which the same is known."""
+    while True:
+        begun = _begin_by_plan(client, streams, what) if what.headers is client.plain_fields else 0
+        if begun == len(streams):
+            return
+        _begin_alone(client, streams[begun], what)
+        streams = streams[begun + 1 :]
+
+
+def _begin_alone(client: Any, stream: Any, what: KnownRequest) -> None:
+    """Begin a request for which no plan stands."""
+    stream.client = client
+    if stream.id not in client.session.streams:
+        return
+    if what.headers is client.plain_fields:
+        stream.plain = True
+        stream.begin_plainly(what.shared_head().alone())
+    else:
+        stream.begin(what.head())
+
+
+def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
+    """Begin those for which a plan stands; gives how many of ``streams`` come before the first that has none."""
+    factory, connection = client.factory, client.connection
+    standing: StandingPlan | None = connection.standing
+    # Where a connection has some of its own, the client may have logged in on one.
+    if standing is None or factory.handle is not factory.standing_for or connection.connections is not None:
+        return 0
+    request = what.made or what.shared_head()
+    head = request.onward if request.standing is standing else head_by(standing, request)
+    if head is None:
+        return 0
+    services, tolls, opened = client.services, standing.tolls, client.session.streams
+    now = started = None
+    if services.observed or tolls is not None:
+        # They have come at the same time. Not at once: see Exchange.start.
+        seconds = services.seconds
+        now = seconds()
+        started = now if services.observed else None
+    take = standing.take
+    connections, alone = services.connections, len(streams) == 1
+    kept: Any = None
+    last = None
+    together: list[AlikeExchange] = []
+    room = begun = 0
+    for stream in streams:
+        stream.client = client
+        if stream.id not in opened:
+            # It was reset by what came with it.
+            begun += 1
+            continue
+        if tolls is not None and not tolls.pay(now):
+            # It is for them to say what becomes of it, and of those like it from now on.
+            connection.standing = None
+            break
+        upstream = take()
+        if upstream is None:
+            if tolls is not None:
+                tolls.pay_back()
+            break
+        begun += 1
+        stream.plain = True
+        stream.exchange = exchange = AlikeExchange()
+        exchange.services = services
+        exchange.downstream = stream
+        exchange.request = request
+        exchange.standing = standing
+        exchange.tracker = upstream
+        exchange.started = started
+        exchange.phase = SENT
+        if upstream is not last or len(together) == room:
+            if together:
+                _send(together, kept, head)
+                together = []
+            kept = connections.next_of(upstream.address.key)
+            room = 0 if kept is None or alone else kept.room
+            if not room:
+                last = None
+                _send_alone(exchange, kept, head)
+                continue
+            last = upstream
+        together.append(exchange)
+    if together:
+        _send(together, kept, head)
+    return begun
+
+
+def _send(together: list[AlikeExchange], kept: Any, head: RequestHead) -> None:
+    """Have these go out on a ``kept`` connection, which had room for all of them."""
+    if together[0].phase is OVER:
+        # Their client has gone meanwhile.
+        together = [one for one in together if one.phase is not OVER]
+    for exchange in together[kept.start_alike(together, head) :]:
+        connections = exchange.services.connections
+        tracker: Any = exchange.tracker
+        _send_alone(exchange, connections.next_of(tracker.address.key), head)
+
+
+def _send_alone(exchange: AlikeExchange, kept: Any, head: RequestHead) -> None:
+    if kept is None:
+        exchange.phase = PLANNING
+        exchange.make_attempt()
+    else:
+        kept.start(exchange, head)
