@@ -4,6 +4,7 @@ import pytest
 
 from tests.upstreams.asking import CLIENT
 from txproxy import Pool
+from txproxy.upstreams.balancing.strategies import RoundRobin
 
 
 def names(pool, count):
@@ -40,6 +41,42 @@ def test_who_asks_nothing_is_counted_as_all_others_are(strategy):
 
 def test_who_asks_nothing_is_told_of_no_turn_where_a_response_has_to_be_told_of():
     assert Pool(["http://a", "http://b"], "least-time").take_unasked() is None
+
+
+def test_all_turns_of_the_only_one_are_taken_at_once():
+    pool = Pool(["http://a", "http://b;backup"])
+    assert pool.take_all_unasked(5) is pool.upstreams[0]
+    assert (pool.upstreams[0].active, pool.upstreams[0].served) == (5, 5)
+
+
+class MindsEach(RoundRobin):
+    """What it does with a turn is its own affair."""
+
+
+@pytest.mark.parametrize(
+    ("upstreams", "strategy"),
+    [
+        (["http://a", "http://b"], "round-robin"),
+        (["http://a;max=9"], "round-robin"),
+        (["http://a"], "least-connections"),
+        (["http://a"], "least-time"),
+        (["http://a"], "ip-hash"),
+        (["http://a"], MindsEach()),
+    ],
+)
+def test_turns_of_which_each_matters_are_taken_one_by_one(upstreams, strategy):
+    pool = Pool(upstreams, strategy)
+    assert pool.take_all_unasked(5) is None
+    assert not any(upstream.active or upstream.served for upstream in pool.upstreams)
+
+
+def test_who_is_the_only_one_changes():
+    pool = Pool(["http://a", "http://b"])
+    first, second = pool.upstreams
+    second.checked(False, "down")
+    assert pool.take_all_unasked(2) is first
+    second.checked(True, "")
+    assert pool.take_all_unasked(2) is None and (first.active, second.active) == (2, 0)
 
 
 def test_where_there_is_no_room_who_may_make_some_is_asked_once():

@@ -143,6 +143,11 @@ class StandingPlan(Protocol):
         each has to be decided anew just now.
         """
 
+    def take_all(self, count: int) -> Any:
+        """The same for so many requests at once, whose turn all of them have; None, with nothing counted, where each is
+        to be taken for itself.
+        """
+
     def plan(self, upstream: Any, request: RequestHead, context: RequestContext) -> Plan:
         """That of one ``request`` alone, which is sent to this ``upstream``, as the mode would have made it; and what
         the mode says of it in its ``context``.

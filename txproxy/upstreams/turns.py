@@ -56,6 +56,8 @@ class Turns:
         # backups that could serve, and have not to: the last resort of requests that have tried all who do
         self._spare: list[Upstream] = []
         self._wake = NEVER
+        # the only one that serves, where that is all there is to know: it takes any number, and nobody is told of each
+        self._only: Upstream | None = None
         # whether an upstream may be full, so that choosing has to ask
         self._bounded = self._all_doubted = False
         # whether an upstream has a bound of its own, so that nobody is to keep a place without need
@@ -105,15 +107,35 @@ class Turns:
         if self.curious:
             return None
         upstream: Upstream | None = self.strategy.choose(None, None, _is_full if self._bounded else None)
-        if upstream is not None and upstream.places is not None:
+        if upstream is None:
+            return None
+        if upstream.places is not None:
             upstream = self._with_place(upstream, None, None, ())
+            if upstream is None:
+                return None
         # as in take: a call would cost what this way saves
-        if upstream is not None:
-            upstream.active += 1
-            upstream.served += 1
-            if self._counts:
-                self.strategy.changed(upstream)
+        upstream.active += 1
+        upstream.served += 1
+        if self._counts:
+            self.strategy.changed(upstream)
         return upstream
+
+    def take_all_unasked(self, count: int) -> Upstream | None:
+        """The same for so many, of whom each would be sent to the same one; None, with nothing done, where each has to
+        be asked for.
+        """
+        if self._wake is not NEVER and self.seconds() >= self._wake:
+            self.refresh()
+        only = self._only
+        if only is not None:
+            only.active += count
+            only.served += count
+        return only
+
+    @property
+    def _minds(self) -> bool:
+        """Whether it matters that it is asked for each turn, though there is but one whose turn it is."""
+        return self._bounded or self._counts or self.curious or not type(self.strategy).__dict__.get("alike", False)
 
     def _another(
         self, head: RequestHead | None, context: RequestContext | None, tried: tuple[Upstream, ...]
@@ -253,6 +275,7 @@ class Turns:
         self._bounded = any(upstream.room is not NEVER for upstream in serving)
         self.counts_places = any(upstream.max for upstream in self.upstreams)
         self.strategy.update(serving)
+        self._only = serving[0] if len(serving) == 1 and not self._minds else None
         self._queue.time_will_tell(self._wake)
         if self._queue:
             self._serve_queue()

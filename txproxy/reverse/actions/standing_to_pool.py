@@ -82,6 +82,13 @@ class StandingToPool:
             return None
         return pool.take_unasked()
 
+    def take_all(self, count: int) -> Any:
+        """See :class:`txproxy.interfaces.plan.StandingPlan`."""
+        pool, served = self._pool, self._served
+        if served is not None and served.certificates is not self._certificates:
+            return None
+        return pool.take_all_unasked(count)
+
     def holds_for(self, request: RequestHead) -> bool:
         """Whether nobody has to make another one for this ``request``."""
         served = self._served

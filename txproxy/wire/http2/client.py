@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
@@ -158,35 +158,35 @@ class ClientSession(Session):
         self.active += 1
         return True
 
-    def send_alike(self, streams: Sequence[Stream], request: RequestHead, scheme: bytes) -> bool:
-        """The same as ``send_again`` with the same ``request`` for each of these ``streams``."""
+    def send_alike(self, make: Callable[[], Stream], count: int, request: RequestHead, scheme: bytes) -> list[Any]:
+        """The same as ``send_again`` for so many of the same ``request``, on streams that are made by ``make``; none
+        where it is to be done for each of them.
+        """
         framed = request.framed if type(request) is SharedRequest else None
         if framed is None or framed[0] is not scheme:
             framed = _framed(request, scheme)
-            if framed is None:
-                return False
-        if not self._plain:
-            return False
+        if framed is None or not self._plain:
+            return []
         _, method, begin, block, pack = framed
+        if pack is None:
+            return []
         opened, sending = self.streams, self.sending
         out, send_window, receive_window = sending.out, sending.initial_window, self.receiving.of_streams
-        number = self.last_made
-        for stream in streams:
-            number = number + 2 if number else 1
+        first = self.last_made + 2 if self.last_made else 1
+        made = []
+        for number in range(first, first + 2 * count, 2):
+            stream = opened[number] = make()
             stream.id = number
             stream.state = _WE_ENDED
             stream.headed = False
             stream.receive_window = receive_window
             stream.send_window = send_window
             stream.method = method
-            opened[number] = stream
-            if pack is not None:
-                out.append(pack(begin, number, block))
-            else:
-                out += begin, pack_number(number), block
-        self.last_made = number
-        self.active += len(streams)
-        return True
+            made.append(stream)
+            out.append(pack(begin, number, block))
+        self.last_made = first + 2 * count - 2
+        self.active += count
+        return made
 
     def go_away(self, code: int = NO_ERROR, last: int | None = None) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""

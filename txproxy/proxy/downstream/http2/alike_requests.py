@@ -6,7 +6,8 @@ Its slow twin is ``begin`` of :mod:`txproxy.proxy.downstream.http2.request_strea
 
 from __future__ import annotations
 
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -18,6 +19,7 @@ from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.message import RequestHead, SharedHead
 
 _log = Logger()
+_NUMBER: Final = attrgetter("id")
 
 
 @instance_names(
@@ -38,35 +40,51 @@ class AlikeExchange(StandingExchange):
             return
         self.upstream = None
         self.phase = OVER
-        status = onward.status
-        started = self.started
         stream: Any = self.downstream
         tracker: Any = self.tracker
-        stream.exchange = None
+        client = stream.client
+        session = client.session
+        over = session.send_last(stream, onward, body)
+        if not over:
+            session.send_whole(stream, onward, body)
+        if not client.output.wanted:
+            client.want_out()
+        status = onward.status
+        started = self.started
         if started is None:
-            stream.send_last(onward, body)
             tracker.ended(None, status)
-            return
-        self.outcome = "ok"
-        self.response = onward
-        self.status = self.upstream_status = status
-        self.sent = len(body)
-        services = self.services
-        # Not at once: see Exchange.start.
-        seconds = services.seconds
-        self.first_byte = self.seconds = seconds() - started
-        stream.send_last(onward, body)
-        tracker.ended(None, status)
-        try:
-            tell = services.tell
-            tell(self)
-        except Exception:
-            _log.failure("an observer failed")
+        else:
+            self.outcome = "ok"
+            self.response = onward
+            self.status = self.upstream_status = status
+            self.sent = len(body)
+            services = self.services
+            # Not at once: see Exchange.start.
+            seconds = services.seconds
+            self.first_byte = self.seconds = seconds() - started
+            tracker.ended(None, status)
+            try:
+                tell = services.tell
+                tell(self)
+            except Exception:
+                _log.failure("an observer failed")
+        if over:
+            stream.exchange = None
+            if not session.active:
+                client.rest()
+        else:
+            stream.exchange_done()
 
 
 def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
     """Begin the requests of these ``streams`` of a ``client``, of all of which the same is known."""
-    while True:
+    opened = client.session.streams
+    if streams[0].id not in opened or (len(streams) > 1 and not all(map(opened.__contains__, map(_NUMBER, streams)))):
+        # Some were reset by what came with them.
+        for stream in streams:
+            stream.client = client
+        streams = [stream for stream in streams if stream.id in opened]
+    while streams:
         begun = _begin_by_plan(client, streams, what) if what.headers is client.plain_fields else 0
         if begun == len(streams):
             return
@@ -77,8 +95,6 @@ def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
 def _begin_alone(client: Any, stream: Any, what: KnownRequest) -> None:
     """Begin a request for which no plan stands."""
     stream.client = client
-    if stream.id not in client.session.streams:
-        return
     if what.headers is client.plain_fields:
         stream.plain = True
         stream.begin_plainly(what.shared_head().alone())
@@ -97,7 +113,7 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     head = request.onward if request.standing is standing else head_by(standing, request)
     if head is None:
         return 0
-    services, tolls, opened = client.services, standing.tolls, client.session.streams
+    services, tolls = client.services, standing.tolls
     now = started = None
     if services.observed or tolls is not None:
         # They have come at the same time. Not at once: see Exchange.start.
@@ -106,26 +122,21 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
         started = now if services.observed else None
     take = standing.take
     connections, alone = services.connections, len(streams) == 1
-    kept: Any = None
-    last = None
-    together: list[AlikeExchange] = []
-    room = begun = 0
+    # the one that has the turns of all
+    only = standing.take_all(len(streams)) if tolls is None and not alone else None
+    # those that go out together, by upstream: by which connection, and how many there is room for
+    groups: dict[Any, tuple[Any, int, list[AlikeExchange]]] = {}
     for stream in streams:
         stream.client = client
-        if stream.id not in opened:
-            # It was reset by what came with it.
-            begun += 1
-            continue
         if tolls is not None and not tolls.pay(now):
             # It is for them to say what becomes of it, and of those like it from now on.
             connection.standing = None
             break
-        upstream = take()
+        upstream = only or take()
         if upstream is None:
             if tolls is not None:
                 tolls.pay_back()
             break
-        begun += 1
         stream.plain = True
         stream.exchange = exchange = AlikeExchange()
         exchange.services = services
@@ -135,21 +146,24 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
         exchange.tracker = upstream
         exchange.started = started
         exchange.phase = SENT
-        if upstream is not last or len(together) == room:
-            if together:
-                _send(together, kept, head)
-                together = []
-            kept = connections.next_of(upstream.address.key)
-            room = 0 if kept is None or alone else kept.room
-            if not room:
-                last = None
-                _send_alone(exchange, kept, head)
+        group = groups.get(upstream)
+        if group is not None:
+            kept, room, together = group
+            if len(together) < room:
+                together.append(exchange)
                 continue
-            last = upstream
-        together.append(exchange)
-    if together:
+            _send(together, kept, head)
+        kept = connections.next_of(upstream.address.key)
+        if kept is None or alone or not kept.room:
+            groups.pop(upstream, None)
+            _send_alone(exchange, kept, head)
+        else:
+            groups[upstream] = kept, kept.room, [exchange]
+    else:
+        stream = None
+    for kept, _, together in groups.values():
         _send(together, kept, head)
-    return begun
+    return len(streams) if stream is None else streams.index(stream)
 
 
 def _send(together: list[AlikeExchange], kept: Any, head: RequestHead) -> None:

@@ -27,7 +27,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
 from txproxy.wire.http2.faults import CANCEL, HTTP_1_1_REQUIRED, INTERNAL_ERROR
 from txproxy.wire.http2.stream import Stream, StreamState
-from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much of a response may wait for its windows before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
@@ -237,19 +237,6 @@ class RequestStream(Stream):
         client.session.send_whole(self, response, body)
         if not client.output.wanted:
             client.want_out()
-
-    def send_last(self, response: SharedHead, body: bytes) -> None:
-        """The same of one that is ``plain`` and has no exchange any more, and the end of it (``exchange_done``)."""
-        client = self.client
-        session = client.session
-        if session.send_last(self, response, body):
-            if not client.output.wanted:
-                client.want_out()
-            if not session.active:
-                client.rest()
-        else:
-            self.send_whole(response, body)
-            self.exchange_done()
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""

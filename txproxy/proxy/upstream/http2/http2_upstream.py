@@ -256,11 +256,9 @@ class Http2Upstream:
         return self.capacity - 1 if self.session.streams else 0
 
     def start_alike(self, exchanges: Sequence[Any], head: RequestHead) -> int:
-        """See :class:`txproxy.interfaces.streams.UpstreamConnection`."""
-        room = self.room
-        streams = [StartedStream() for _ in exchanges[:room]]
-        if room <= 0 or not self.session.send_alike(streams, head, self.scheme):
-            return 0
+        """See :class:`txproxy.interfaces.streams.SharedConnection`."""
+        count = min(len(exchanges), self.room)
+        streams = self.session.send_alike(StartedStream, count, head, self.scheme) if count > 0 else []
         deadline = self.services.response_limit.ahead
         for one, exchange in zip(streams, exchanges, strict=False):
             one.connection = self
@@ -271,7 +269,7 @@ class Http2Upstream:
             if exchange.started is not None:
                 exchange.kept = one
         self.capacity -= len(streams)
-        if not self.output.wanted:
+        if streams and not self.output.wanted:
             self.output.want()
         return len(streams)
 
