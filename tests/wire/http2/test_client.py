@@ -425,3 +425,26 @@ def test_a_table_that_gets_smaller_is_said_in_the_first_block_after_it(ended: bo
             found.append(reader.decode(payload, raw=True))
     method = b"GET" if ended else b"POST"
     assert [dict(fields)[b":method"] for fields in found] == [b"GET", b"GET", method, b"GET", b"GET"]
+
+
+@pytest.mark.parametrize("how", ["reset", "withdrawn"])
+def test_a_block_that_is_taken_back_leaves_to_the_next_one_what_it_said_of_the_table(how: str) -> None:
+    session = begun()
+    first, other = asked(session, ended=False), asked(session, ended=False)
+    written = session.take_output()
+    session.receive(frames.settings([(frames.HEADER_TABLE_SIZE, 0)]))
+    if how == "reset":
+        session.send_body(other, b"body")
+        session.send_trailers(other, Headers([(b"t", b"u")]))
+        session.receive(frames.rst_stream(3, CANCEL))
+    else:
+        asked(session)
+        session.withdraw(3)
+    session.send_trailers(first, Headers([(b"t", b"v")]))
+    reader, found = Decoder(), []
+    for name, flags, _, payload in taken_apart(written + session.take_output()):
+        if name == "SETTINGS" and flags & frames.ACK:
+            reader.max_allowed_table_size = 0
+        elif name == "HEADERS":
+            found.append(reader.decode(payload, raw=True))
+    assert found[2:] == [[(b"t", b"v")]]

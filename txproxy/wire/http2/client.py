@@ -379,6 +379,8 @@ class ClientSession(Session):
             stream = streams.get(number)
             if stream is not None:
                 stream.unsent = (*parts, *stream.unsent)
+        if self.sending.shrinks:
+            self._plain = False
 
     def _close(self, stream: Stream) -> None:
         pending = stream.pending

@@ -104,6 +104,9 @@ class Sending:
                 if kind == DATA:
                     self.window += size
                     bodies.setdefault(number, []).append(data[body:begin])
+                elif kind == HEADERS and data.startswith(_NO_TABLE, body):
+                    # It is for the next one to say.
+                    self.shrinks = self.apart = True
             elif kind == DATA:
                 self.bulk += size
             at = body + size
