@@ -20,9 +20,8 @@ _CAPACITY: Final = 65536
 class MemoryConnection:
     """One connection, seen from the peer of the protocol under test.
 
-    ``received`` is what the protocol has written, ``waiting`` how many bytes of it the peer has not taken, ``ended``
-    whether it closed its side, ``closed`` whether the connection is gone and ``reset`` whether by a reset; ``paused``
-    says that the protocol reads no more just now.
+    ``received`` is what the protocol has written, ``ended`` whether it closed its side, ``closed`` whether the
+    connection is gone and ``reset`` whether by a reset; ``paused`` says that the protocol reads no more just now.
     """
 
     disconnecting = False
@@ -40,8 +39,7 @@ class MemoryConnection:
         self._producer: Any = None
         self._reading = True
         self._unread: list[bytes] = []
-        # how many bytes those are
-        self.waiting = 0
+        self._waiting = 0
         protocol.makeConnection(self)
 
     # -- what a test calls: the peer
@@ -91,11 +89,16 @@ class MemoryConnection:
         self._reading = True
         self._received += self._unread
         self._unread = []
-        self.waiting = 0
+        self._waiting = 0
         if self._producer is not None:
             self._producer.resumeProducing()
         if self.disconnecting:
             self._clock.callLater(0, self._lost, ConnectionDone())
+
+    @property
+    def waiting(self) -> int:
+        """How many bytes wait for the peer."""
+        return self._waiting
 
     def take(self) -> bytes:
         """What was received since the last call."""
@@ -114,8 +117,8 @@ class MemoryConnection:
             self._received.append(data)
             return
         self._unread.append(data)
-        self.waiting += len(data)
-        if self.waiting > _CAPACITY and self._producer is not None:
+        self._waiting += len(data)
+        if self._waiting > _CAPACITY and self._producer is not None:
             self._producer.pauseProducing()
 
     def writeSequence(self, data: Any) -> None:
@@ -148,7 +151,7 @@ class MemoryConnection:
         """Close, once all is written."""
         if not self.closed and not self.disconnecting:
             self.disconnecting = True
-            if not self.waiting:
+            if not self._waiting:
                 self._clock.callLater(0, self._lost, ConnectionDone())
 
     def loseWriteConnection(self) -> None:
