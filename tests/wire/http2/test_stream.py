@@ -2,7 +2,7 @@
 
 import pytest
 
-from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.http2.stream import ResetStreams, Stream, StreamState
 
 
 # RFC 9113 5.1
@@ -24,3 +24,14 @@ def test_states(ends: list[str], state: StreamState, may_send: bool, may_receive
         getattr(stream, end)()
     assert (stream.state, stream.may_send, stream.may_receive) == (state, may_send, may_receive)
     assert repr(stream) == f"Stream(1, {state.value})"
+
+
+def test_the_last_thousand_that_were_reset_are_remembered() -> None:
+    reset = ResetStreams()
+    for number in range(1, 2 * 1024, 2):
+        reset.add(number)
+    assert len(reset) == 1024 and 1 in reset
+    reset.add(2049)
+    assert len(reset) == 1024 and 1 not in reset and 3 in reset and 2049 in reset
+    reset.add(2049)
+    assert len(reset) == 1024 and 3 in reset, "it is there once"

@@ -311,7 +311,7 @@ class ServerSession(Session):
         if self.active >= self.settings.streams:
             self._read_lost(block)
             self.sending.out.append(frames.rst_stream(number, REFUSED_STREAM))
-            self._remember_reset(number)
+            self._were_reset.add(number)
             self.allowance.spend(RESET)
             return
         stream = self.streams[number] = self._make_stream()

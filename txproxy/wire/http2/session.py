@@ -12,7 +12,6 @@ more of it. A stream counts as one of those that there may be until ``leave`` sa
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Final
 
 from txproxy.errors import ExchangeError
@@ -33,14 +32,11 @@ from txproxy.wire.http2.frame_reader import PRIORITY_SIZE, FrameReader, check_pr
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.receiving import Receiving, count_body
 from txproxy.wire.http2.sending import Sending
-from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.http2.stream import ResetStreams, Stream, StreamState
 from txproxy.wire.message import END, EndOfMessage
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _CLOSED: Final = StreamState.CLOSED
-# So many streams that were reset are remembered, on which something may still be on its way. A client that does not
-# know yet how many there may be opens hundreds.
-_MOST_RESET: Final = 1024
 # Of what waits, so much goes out at once.
 TURN: Final = 256 * 1024
 
@@ -75,7 +71,7 @@ class Session:
         )
         self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance, self._share)
         self._events: list[Event] = []
-        self._reset: OrderedDict[int, None] = OrderedDict()
+        self._were_reset = ResetStreams()
 
     # -- what is written
 
@@ -110,7 +106,7 @@ class Session:
         """End a stream, whatever it is doing."""
         if stream.id in self.streams:
             self.sending.out.append(frames.rst_stream(stream.id, code))
-            self._remember_reset(stream.id)
+            self._were_reset.add(stream.id)
             self._close(stream)
 
     def ping(self, data: bytes) -> None:
@@ -227,7 +223,7 @@ class Session:
         stream = self.streams.get(number)
         if stream is None:
             # Nothing may come after it, though we had reset the stream as well (RFC 9113 section 5.1).
-            self._reset.pop(number, None)
+            self._were_reset.pop(number, None)
             self.allowance.came_late()
             return
         self.allowance.spend(RESET)
@@ -363,11 +359,6 @@ class Session:
         self._events.append((stream, StreamReset(fault.code, fault.detail, by_peer=False)))
         self.allowance.spend(RESET)
 
-    def _remember_reset(self, number: int) -> None:
-        self._reset[number] = None
-        if len(self._reset) > _MOST_RESET:
-            self._reset.popitem(last=False)
-
     def _is_idle(self, number: int) -> bool:
         """Whether there has been no stream of that number (RFC 9113 section 5.1.1)."""
         raise NotImplementedError
@@ -377,7 +368,7 @@ class Session:
         if not number or self._is_idle(number):
             raise ConnectionFault("a frame of no stream")
         # RFC 9113 5.1: it may have been on its way when we reset the stream.
-        if number not in self._reset:
+        if number not in self._were_reset:
             raise ConnectionFault("a frame on a stream that is closed", STREAM_CLOSED)
         self.allowance.came_late()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final
 
@@ -24,6 +24,8 @@ _PEER_ENDED: Final = StreamState.PEER_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # RFC 9218 section 4
 DEFAULT_URGENCY: Final = 3
+# A client that does not know yet how many streams there may be opens hundreds, and each of them may be reset.
+_MOST_RESET: Final = 1024
 
 
 @instance_names(
@@ -94,3 +96,13 @@ class Stream:
         self.state = _CLOSED
         self.pending = None
         self.waiting = 0
+
+
+class ResetStreams(OrderedDict[int, None]):
+    """The numbers of the last streams that were reset, on which something may still be on its way."""
+
+    def add(self, number: int) -> None:
+        """That of one more."""
+        self[number] = None
+        if len(self) > _MOST_RESET:
+            self.popitem(last=False)
