@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
-from txproxy.cache.reuse import Use, is_failure, may_stand_in, use_of, wants_stored_alone
+from txproxy.cache.reuse import Use, is_failure, may_stand_in, use_of, wants_stored_alone, wants_the_origin
 from txproxy.cache.stored import Freshness, StoredHead
 from txproxy.wire.headers import Headers
 
@@ -214,6 +214,24 @@ def test_who_wants_what_is_stored_alone() -> None:
     assert not wants_stored_alone(_asking("only-if-cached"), FOR_REVERSE)
     assert not wants_stored_alone(_asking("max-age=5"), FOR_FORWARD)
     assert not wants_stored_alone(SILENT, FOR_FORWARD)
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "wants"),
+    [
+        ({}, (b"Cache-Control", b"no-cache"), True),
+        ({}, (b"Cache-Control", b"max-age=0"), True),
+        ({}, (b"Pragma", b"no-cache"), True),
+        ({}, (b"Cache-Control", b"max-age=1"), False),
+        ({}, (b"Accept", b"no-cache"), False),
+        ({"ignore_reload": True}, (b"Cache-Control", b"no-cache"), False),
+        ({"request_directives": False}, (b"Cache-Control", b"no-cache"), False),
+        ({"request_directives": False, "reload_into_ims": True}, (b"Cache-Control", b"no-cache"), True),
+    ],
+)
+def test_who_wants_what_the_origin_says(policy: dict[str, Any], field: tuple[bytes, bytes], wants: bool) -> None:
+    words = {"request_directives": True, **policy}
+    assert wants_the_origin(Headers([field]), CachePolicy(**words)) is wants
 
 
 @given(

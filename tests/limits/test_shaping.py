@@ -161,6 +161,13 @@ def test_one_client_with_any_number_of_addresses_fills_no_memory():
     assert shaping.shaper("2001:db8::1", None, "").down(lambda: None)._buckets == using._buckets
 
 
+def test_any_number_of_clients_without_a_bound_fills_no_memory():
+    shaping = Shaping([Bandwidth(per="user", down=1000)], Clock())
+    bob = shaping.shaper("192.0.2.1", "bob", "")
+    assert all(shaping.shaper(f"10.0.{number >> 8}.{number & 255}", None, "") is None for number in range(70_000))
+    assert len(shaping._shapers) <= 65536 and shaping.shaper("192.0.2.1", "bob", "")._down == bob._down
+
+
 def test_a_user_has_one_bandwidth_from_everywhere(proxy, shape, download):
     shape(Bandwidth(per="user", down=MB))
     flows = [download("10.0.0.1", user="alice"), download("10.0.0.2", user="alice"), download("10.0.0.3", user="bob")]

@@ -90,6 +90,19 @@ def test_who_leaves_is_not_counted_any_more(waiting):
     assert [name for name, _ in room.sent_away[3:]] == ["a3", "b1", "b2"] and not room.served
 
 
+def test_who_may_not_have_the_room_that_there_is_lets_the_next_have_it():
+    pool = Pool(["http://10.0.0.1;max=1", "http://10.0.0.2;max=1"], clock=Clock())
+    first, second = pool.take(None, context_of("10.0.0.9")), pool.take(None, context_of("10.0.0.9"))
+    served = []
+    # The one has been where there will be room, and asks again elsewhere.
+    for name, tried in (("again", (first,)), ("new", ())):
+        pool.wait(None, context_of("10.0.0.9"), tried).addCallback(lambda one, name=name: served.append((name, one)))
+    first.ended(None, 200)
+    assert served == [("new", first)] and pool.waiting == 1
+    second.ended(None, 200)
+    assert served[1:] == [("again", second)] and pool.waiting == 0
+
+
 def test_without_a_queue_nobody_waits(waiting):
     room = waiting(queue=0)
     room.ask("a1")
