@@ -128,7 +128,7 @@ def test_a_stop_ends_what_runs_before_it_returns(proxy):
     client = proxy.connect()
     client.send(GET)
     proxy.factory.stop()
-    assert [exchange.outcome for exchange in finished] == ["client-gone"]
+    assert [exchange.outcome for exchange in finished] == ["stopped"]
     proxy.clock.advance(0)
     assert client.reset and proxy.upstream.reset
     assert len(finished) == 1

@@ -372,7 +372,7 @@ def test_a_stop_ends_all(world):
     client.ask()
     world.proxy.factory.stop()
     world.proxy.clock.advance(0)
-    assert client.connection.reset and world.outcomes == ["client-gone"]
+    assert client.connection.reset and world.outcomes == ["stopped"]
 
 
 def test_what_a_filter_says_to_all_is_said_here_as_well(make_world):
