@@ -124,6 +124,10 @@ class FinishedExchange(Protocol):
         """The head of it."""
 
     @property
+    def stream(self) -> int | None:
+        """The number of its stream on a connection of HTTP/2, or None."""
+
+    @property
     def standing(self) -> Any:
         """See above."""
 
@@ -162,7 +166,7 @@ class ExchangeRecord:
     ``attempts`` are those that were made, the last one last. ``seconds`` is how long all of it took, since its head was
     there, or since it was waited for; ``first_byte`` when the final response began, in seconds from the beginning, or
     None. ``response`` is the head of it that the client got, without what is for the one hop to it; None if it got
-    none.
+    none. ``stream`` is the number of its stream on a connection of HTTP/2, or None.
     """
 
     # See FinishedExchange.
@@ -170,7 +174,7 @@ class ExchangeRecord:
     # Not attrs: they are made for each request, and this is the fastest. Nobody changes one.
     __slots__ = (
         "request", "context", "outcome", "detail", "status", "sent", "received", "attempts", "first_byte", "seconds",
-        "response",
+        "response", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -186,6 +190,7 @@ class ExchangeRecord:
         first_byte: float | None,
         seconds: float,
         response: ResponseHead | None = None,
+        stream: int | None = None,
     ) -> None:
         self.request = request
         self.context = context
@@ -198,6 +203,7 @@ class ExchangeRecord:
         self.first_byte = first_byte
         self.seconds = seconds
         self.response = response
+        self.stream = stream
 
     @staticmethod
     def of(exchange: FinishedExchange) -> ExchangeRecord:
@@ -216,6 +222,7 @@ class ExchangeRecord:
             exchange.first_byte,
             exchange.seconds,
             exchange.response,
+            exchange.stream,
         )
 
     @property

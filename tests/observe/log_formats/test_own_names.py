@@ -3,12 +3,16 @@
 import pytest
 
 from tests.observe.log_formats.records import NOW, attempt, head, record
+from tests.proxy.downstream.http2.http2_peer import GET, Http2Peer
+from txproxy import Pool, ReverseProxyFactory
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.errors import ConnectionRefused
 from txproxy.interfaces.allowances import LimitHit
 from txproxy.interfaces.answers import Outcome, Verdict
+from txproxy.interfaces.record import momentary
 from txproxy.observe.log_formats.line_format import line_format
 from txproxy.observe.log_formats.own_names import cache_ttl
+from txproxy.testing import ProxyInMemory
 from txproxy.wire.trace_context import TraceParent
 
 
@@ -49,7 +53,7 @@ QUIET = record(first_byte=None)
         ("trace_id", "0af7", "-"), ("limit", "all", "-"), ("limit_outcome", "delayed", "-"),
         ("cache_ttl", "-3", "-"), ("cache_stored", "1", "-"), ("cache_collapsed", "0", "-"),
         ("cache_detail", "d", "-"), ("squid_result", "TCP_MISS", "NONE_NONE"),
-        ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"), ("grpc_status", "-", "-"),
+        ("squid_hierarchy", "HIER_DIRECT", "HIER_NONE"), ("grpc_status", "-", "-"), ("stream", "-", "-"),
     ],
 )  # fmt: skip
 def test_what_a_name_says(name, value, otherwise):
@@ -72,3 +76,29 @@ def test_what_has_a_name_of_our_own_is_called_otherwise_than_its_client_is_told(
 def test_what_is_fresh_for_good_has_no_number():
     for expiry in (float("inf"), 1e300, None):
         assert cache_ttl(record(cache=CacheVerdict(served=Served.HIT, expiry=expiry)), NOW) is None
+
+
+@pytest.mark.parametrize("kind", ["record", "exchange"])
+def test_the_stream_of_a_request_is_named_where_http2_is_spoken(kind):
+    log = line_format("$stream", "web")
+    lines = []
+
+    def observe(over):
+        lines.append(log.exchange(over, NOW).decode().strip())
+
+    pool = Pool(["http://10.0.0.1:80"])
+    told = momentary(observe) if kind == "exchange" else observe
+    proxy = ProxyInMemory(lambda clock: ReverseProxyFactory(pool, h2c=True, reactor=clock, observers=(told,)))
+    peer = Http2Peer(proxy.connect())
+    # The first is asked for alone, and the others by the plan that stands for requests like it.
+    for _ in range(4):
+        peer.ask()
+        proxy.network.connections[0].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        peer.turn()
+    peer.ask((b":method", b"TRACE"), *GET[1:])
+    client = proxy.connect()
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    proxy.network.connections[-1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    proxy.advance(0)
+    assert lines == ["1", "3", "5", "7", "9", "-"]
+    proxy.close()

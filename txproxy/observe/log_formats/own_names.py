@@ -112,6 +112,7 @@ _FIELDS: Final[dict[str, LogField]] = {
     "connect_time": plain(lambda record, now: _of_float(connect_seconds(record))),
     "first_byte_time": plain(lambda record, now: _of_float(record.first_byte)),
     "body_bytes_received": number(lambda record, now: record.received),
+    "stream": plain(lambda record, now: _of_int(record.stream)),
     "grpc_status": plain(lambda record, now: _of_int(facts.grpc_status(record))),
     "request_id": text(lambda record, now: facts.request_id(record)),
     "trace_id": plain(lambda record, now: facts.trace_id(record)),

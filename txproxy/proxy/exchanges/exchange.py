@@ -25,6 +25,7 @@ from txproxy.proxy.exchanges.phases import ANSWERED, OVER, PLANNING
 from txproxy.proxy.exchanges.responses.given_answer import GivenAnswer
 from txproxy.proxy.exchanges.responses.own_answers import in_place_of, status_text
 from txproxy.proxy.tunnel import Tunnel
+from txproxy.wire.http2.stream import Stream
 from txproxy.wire.message import RequestHead, ResponseHead
 
 _log = Logger()
@@ -277,6 +278,12 @@ class Exchange(GivenAnswer):
         """The response has begun, and cannot be completed."""
         self._finish(outcome, detail)
         self.downstream.cut()
+
+    @property
+    def stream(self) -> int | None:
+        """See :class:`txproxy.interfaces.record.FinishedExchange`."""
+        downstream = self.downstream
+        return downstream.id if isinstance(downstream, Stream) else None
 
     def _finish(self, outcome: str, detail: str, seconds: float | None = None) -> None:
         self.phase = OVER

@@ -27,7 +27,7 @@ class UnreadRequest:
     """
 
     # What never becomes of it.
-    plan = standing = tracker = attempt = kept = first_byte = None
+    plan = standing = tracker = attempt = kept = first_byte = stream = None
     eventful = False
     received = upstream_status = 0
     attempts: tuple[AttemptRecord, ...] = ()
