@@ -8,11 +8,9 @@ from typing import Any, Final
 from txproxy.observe.log_formats.connection_facts import Connections, place_of
 from txproxy.proxy.downstream.admission import Admitted
 from txproxy.proxy.downstream.client_states import ClientState
-from txproxy.proxy.downstream.http2.http2_connection import Http2Protocol
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.upstreams.choice import PoolAttempt
 from txproxy.upstreams.pool import Pool
-from txproxy.wire.http2.stream import Stream
 from txproxy.wire.message import RequestHead
 
 STATES: Final = ("waiting", "idle", "busy", "tunnel", "lingering", "closed")
@@ -31,7 +29,9 @@ def state_of(client: Admitted) -> str:
 
 def streams_of(client: Admitted) -> int | None:
     """How many streams it has of which there may be so many; None where the client does not speak HTTP/2."""
-    return client.session.active if isinstance(client, Http2Protocol) else None
+    # None but these have a session; who speaks no HTTP/2 has not imported what they are.
+    session = getattr(client, "session", None)
+    return session.active if session is not None else None
 
 
 def connection_id(connections: Connections, connection: Any) -> str:
@@ -76,7 +76,7 @@ def _exchange(connection: str, exchange: Exchange) -> dict[str, object]:
     downstream: Any = exchange.downstream
     return {
         "id": exchange_id(connection, exchange),
-        "stream": downstream.id if isinstance(downstream, Stream) else None,
+        "stream": getattr(downstream, "id", None),
         "client": context.client_ip,
         "user": context.user,
         "method": request.method.decode("latin-1") or None,
