@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from txproxy.errors import ExchangeError, ResponseError, UpstreamClosed
+from txproxy.errors import ResponseError
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
 from txproxy.net.transports.tls_record_transports import read_records
 from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting
 from txproxy.proxy.services import Services
-from txproxy.proxy.upstream.connection_pool import Connections
+from txproxy.proxy.upstream.http2.http2_lifetime import Http2Lifetime
 from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, StartedStream, WithLength
 from txproxy.proxy.upstream.http2.liveness import Liveness
-from txproxy.proxy.upstream.http2.stream_events import deliver, deliver_alike, fail_all
+from txproxy.proxy.upstream.http2.stream_events import deliver, deliver_alike
 from txproxy.proxy.upstream.http2.upstream_output import UpstreamOutput
 from txproxy.proxy.upstream.http2.websocket_stream import WebSocketStream, decide
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
@@ -30,7 +30,6 @@ from txproxy.wire.message import RequestHead
 # After so many streams another connection is made, before there are no numbers left. As many as there may be at once
 # (10000, by a configuration) may begin before one has ended, and each takes two.
 _LAST: Final = frames.LAST_STREAM - 2 * 10_000
-_PING: Final = b"txproxy?"
 _new: Final = object.__new__
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = Http2State.OPEN
@@ -38,16 +37,12 @@ _CLOSED: Final = Http2State.CLOSED
 
 
 @implementer(IProtocol, IHandshakeListener, IPushProducer)
-class Http2Upstream:
+class Http2Upstream(Http2Lifetime):
     """One connection to an upstream. It is kept where others find it as long as it takes more streams."""
 
     spoke_early = False  # a server of HTTP/2 may speak first
 
-    __slots__ = (
-        "services", "address", "key", "transport", "session", "output", "scheme", "state", "handshake_done",
-        "capacity", "with_length", "facts", "_opened", "_reused", "_deadline", "_liveness", "_kept_by", "_kept",
-        "_said", "_most", "_undecided",
-    )  # fmt: skip
+    __slots__ = ("key", "scheme", "handshake_done", "with_length", "facts", "_said", "_most")
 
     def __init__(self, services: Services, address: Address) -> None:
         self.services = services
@@ -204,14 +199,6 @@ class Http2Upstream:
 
     # -- streams
 
-    def _streams(self) -> list[Http2Stream]:
-        """All that are open, or wait to be."""
-        return [*cast("dict[int, Http2Stream]", self.session.streams).values(), *self._undecided]
-
-    @property
-    def _is_idle(self) -> bool:
-        return not self.session.streams and not self._opened
-
     @property
     def shared(self) -> bool:
         """See :class:`txproxy.proxy.upstream.http2.http2_stream.Http2Stream`."""
@@ -351,91 +338,6 @@ class Http2Upstream:
         if surplus is not None:
             surplus.close()
 
-    def _hide(self) -> None:
-        self._kept = False
-        self._kept_by.discard(self)
-
-    def belong_to(self, connections: Connections[Any]) -> None:
-        """Be kept by these alone from now on."""
-        self._hide()
-        self._kept_by = connections
-
-    # -- deadlines
-
-    @property
-    def deadline(self) -> float:
-        """The first of its own and its streams'."""
-        return min([self._deadline, *[one.deadline for one in self._streams()]])
-
-    @deadline.setter
-    def deadline(self, value: float) -> None:
-        """Its own."""
-        self._deadline = value
-
-    def deadline_passed(self) -> None:
-        """A response is too late, the upstream is silent, or it was idle for long enough."""
-        now = self.services.seconds()
-        for one in [one for one in self._streams() if one.deadline <= now]:
-            one.late()
-        if self._deadline > now:
-            return
-        self._deadline = NEVER
-        if self.state is _CLOSED:
-            self.transport.abortConnection()
-        elif not self._is_idle:
-            self._silent(now)
-        elif self._kept_by is self.services.connections:
-            self.close()
-        # Else it ends with the client connection that it belongs to.
-
-    def _silent(self, now: float) -> None:
-        if self._liveness.gone:
-            self._abort(f"{self.address} does not say that it is still there")
-            return
-        asks, self._deadline = self._liveness.ask(now)
-        if asks:
-            self.session.ping(_PING)
-            self.flush()
-
-    # -- the end
-
     def become_tunnel(self, end: Any) -> bytes:
         """See :class:`txproxy.proxy.upstream.http2.http2_stream.Http2Stream`."""
         raise AssertionError("a connection of HTTP/2 changes no protocols")
-
-    def close(self) -> None:
-        """Let go of the connection, as far as nobody else is on it."""
-        if self.state is not _CLOSED and self._is_idle:
-            self._close_to_others()
-            if self.session.last_made > self.output.last:
-                # What has not gone out was asked elsewhere just now, or nobody waits for it any more.
-                self.session.take_output()
-            self.session.go_away()
-            self._say_last()
-
-    def _close_to_others(self) -> None:
-        self.state = next_http2_state(self.state, _CLOSED)
-        self.output.stop()
-        self.capacity = 0
-        self._hide()
-
-    def _say_last(self) -> None:
-        self.transport.unregisterProducer()
-        self.output.end(said=self._reused and self.output.last > 0)
-        # A peer that does not close in its turn is dropped at the deadline.
-        self._deadline = self.services.linger_limit.ahead
-        self.transport.loseConnection()
-
-    def _abort(self, detail: str | None) -> None:
-        """The connection is of no use any more."""
-        self._close_to_others()
-        self._deadline = NEVER
-        self.transport.unregisterProducer()
-        self.transport.abortConnection()
-        self._fail_all(UpstreamClosed(detail) if detail is not None else None)
-
-    def _fail_all(self, fault: ExchangeError | None) -> None:
-        streams, last = self._streams(), self.output.last
-        # What has not gone out of bodies is had back.
-        self.session.withdraw(last)
-        fail_all(streams, last, fault)
