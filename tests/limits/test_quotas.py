@@ -257,6 +257,33 @@ def test_what_runs_is_counted_before_it_is_told_and_before_it_is_forgotten(world
     client.drop()
 
 
+def test_each_is_told_of_with_the_quota_that_holds_for_him(world):
+    # The first of those that are for the same holds.
+    bounds = Quota(day=2000), Quota(day=1), Quota(per="user", month=3000), Quota(per="rule", day=4000, month=5000)
+    world.use(*bounds)
+    assert world.ask(get("bob", "api")) == 200
+    assert {
+        (one.per, one.name): (one.day, one.month, one.most_day, one.most_month) for one in world.quotas.consumed()
+    } == {
+        ("client", "10.0.0.1"): (100, 100, 2000, None),
+        ("user", "bob"): (100, 100, None, 3000),
+        ("rule", "api"): (100, 100, 4000, 5000),
+    }
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_after_the_end_nothing_is_looked_at(world, runs):
+    world.use(Quota(day=1000))
+    clients = [world.proxy.connect("10.0.0.1")] if runs else []
+    for client in clients:
+        client.send(CONNECT)
+    assert world.quotas.stop().called
+    looks = []
+    world.quotas._usage = looks
+    world.proxy.clock.advance(60)
+    assert looks == [] and (world.quotas._timer is None)
+
+
 def test_who_has_used_up_his_quota_may_go_on_when_that_is_forgotten(world):
     world.use(Quota(day=100))
     assert [world.ask(get()), world.ask(get())] == [200, 403]

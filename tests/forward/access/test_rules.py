@@ -102,3 +102,5 @@ def test_the_errors_of_all_rules_are_told_at_once():
         "forward.rules[1]",
         "forward.rules[2]",
     ]
+    # As data the first of a list is 0.
+    assert [finding.path for finding in raised.value.findings] == [(0, "action"), (1, "days")]
