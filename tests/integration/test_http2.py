@@ -273,3 +273,50 @@ def test_floods_end_their_connection_alone(run_tls, run_nginx, peer, curl, certi
         # ENHANCE_YOUR_CALM, if the answers before it did not fill the connection.
         assert frames.goaway(0, 0xB)[-4:] in told or len(told) > 60_000, name
         assert curl("--cacert", ca, "--http2", f"{proxy.url}/name") == "nginx\n"
+
+
+@REACTORS
+def test_who_has_said_all_by_close_notify_is_answered(run_tls, certificate, reactor):
+    size = 300_000
+    with socket.create_server(("127.0.0.1", 0)) as origin:
+        origin.settimeout(DEADLINE)
+        proxy = run_tls("reverse", "--upstream", f"http://127.0.0.1:{origin.getsockname()[1]}", reactor=reactor)
+        context = ssl.create_default_context(cafile=str(certificate[0]))
+        context.set_alpn_protocols(["h2"])
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+        with socket.create_connection(("127.0.0.1", proxy.port), DEADLINE) as client:
+
+            def carry(action):
+                while True:
+                    try:
+                        return action()
+                    except ssl.SSLWantReadError:
+                        client.sendall(outgoing.read())
+                        incoming.write(came) if (came := client.recv(65536)) else incoming.write_eof()
+
+            carry(tls.do_handshake)
+            connection = h2.connection.H2Connection()
+            connection.initiate_connection()
+            connection.increment_flow_control_window(size)
+            connection.send_headers(
+                1,
+                [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")],
+                end_stream=True,
+            )
+            connection.increment_flow_control_window(size, 1)
+            tls.write(connection.data_to_send())
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.unwrap()
+            client.sendall(outgoing.read())
+            upstream, _ = origin.accept()
+            with upstream:
+                upstream.settimeout(DEADLINE)
+                assert upstream.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
+                upstream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+                events = []
+                with contextlib.suppress(ssl.SSLZeroReturnError):
+                    while data := carry(lambda: tls.read(65536)):
+                        events += connection.receive_data(data)
+    assert sum(len(event.data) for event in events if type(event) is h2.events.DataReceived) == size
+    assert any(type(event) is h2.events.StreamEnded for event in events)

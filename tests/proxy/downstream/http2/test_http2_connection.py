@@ -125,14 +125,6 @@ def test_a_client_that_leaves_cancels_all_of_its_requests(world):
     assert world.outcomes == ["client-gone"] * 3 and all(upstream.reset for upstream in world.upstreams)
 
 
-def test_a_client_that_closes_its_side_is_gone(world):
-    client = world.client()
-    client.ask()
-    client.connection.end()
-    world.proxy.clock.advance(0)
-    assert world.outcomes == ["client-gone"] and client.connection.closed
-
-
 def test_a_request_that_is_reset_by_what_comes_with_it_goes_nowhere(world):
     client = world.client()
     for number in range(1, 41, 2):

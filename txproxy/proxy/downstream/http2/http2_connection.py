@@ -23,6 +23,7 @@ from txproxy.proxy.downstream.connection_age import forget_age, watched_age
 from txproxy.proxy.downstream.http2.alike_requests import begin_alike
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
+from txproxy.proxy.downstream.http2.half_closed import HalfClosed
 from txproxy.proxy.downstream.http2.head_watch import HeadWatch
 from txproxy.proxy.downstream.http2.request_stream import UNREAD, RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
@@ -50,7 +51,7 @@ class Http2Protocol:
     __slots__ = (
         "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
         "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_ahead", "_seen_at",
-        "_counted", "_age", "plain_fields",
+        "_counted", "_age", "plain_fields", "_half_closed",
     )  # fmt: skip
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
@@ -70,6 +71,7 @@ class Http2Protocol:
         # no new streams are taken, or soon none will be; and whether part of something has come
         self._leaving = self._begun = False
         self._head_watch: HeadWatch | None = None
+        self._half_closed: HalfClosed | None = None
         self._ahead = FramesAhead(self)
         # how many streams of it the services know of, and when the allowance for floods was looked at; the fields of
         # the last request of which nothing but the path is to be looked at
@@ -336,9 +338,15 @@ class Http2Protocol:
 
     def readConnectionLost(self) -> None:
         """The client has closed its side: it opens no window any more, and no stream."""
-        if self.state is _OPEN:
-            self._lose_streams()
-        self._close()
+        if self.state is not _OPEN or not self.session.active or self.session.reader.more:
+            if self.state is _OPEN:
+                self._lose_streams()
+            self._close()
+        elif self._half_closed is None:
+            self._leaving = True
+            self._half_closed = HalfClosed(self)
+            self.want_out()
+            self._end_if_left()
 
     def writeConnectionLost(self) -> None:
         """Our own half-close, before lingering, went out."""
@@ -351,6 +359,8 @@ class Http2Protocol:
         forget_age(self._age)
         self.services.streams -= self._counted
         self._counted = 0
+        if self._half_closed is not None:
+            self._half_closed.forget()
         self._lose_streams()
         self.factory.admission.left(self)
 
@@ -367,7 +377,8 @@ class Http2Protocol:
 
     def _end_if_left(self) -> None:
         """When the last stream of those that were taken is over, all is."""
-        if self._leaving and self.session.draining and not self.session.active and self.state is _OPEN:
+        no_more = self._leaving and (self.session.draining or self._half_closed is not None)
+        if no_more and not self.session.active and self.state is _OPEN:
             self._end()
 
     def _end(self) -> None:
@@ -379,7 +390,7 @@ class Http2Protocol:
         self.deadline = self.services.linger_limit.ahead
         self.transport.unregisterProducer()
         self.services.turn_writes.flush()
-        if half_close(self.transport):
+        if self._half_closed is None and half_close(self.transport):
             self.transport.resumeProducing()
         else:
             self._close()
