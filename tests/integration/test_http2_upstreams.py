@@ -82,9 +82,11 @@ def test_bodies_of_all_sizes_pass_both_ways(nghttpd, run_proxy, curl, directory,
     assert curl(*trailers, f"{proxy.url}/small").endswith("x-end: reached\r\n\r\n")
 
 
-def test_requests_of_many_clients_share_few_connections(nginx, run_proxy, directory, processes):
+@pytest.mark.parametrize("posted", [False, True])
+def test_requests_of_many_clients_share_few_connections(nginx, run_proxy, directory, processes, posted):
     proxy = run_proxy("reverse", "--upstream", f"h2c://127.0.0.1:{nginx[0]}", "--access-log", "none")
-    load = [need("h2load"), "--h1", "-n", "2000", "-c", "20", f"{proxy.url}/small"]
+    what = ["-d", str(directory / "small"), f"{proxy.url}/said"] if posted else [f"{proxy.url}/small"]
+    load = [need("h2load"), "--h1", "-n", "2000", "-c", "20", *what]
     report = subprocess.run(load, capture_output=True, timeout=DEADLINE, check=True).stdout.decode()
     # nginx closes a connection after 500 requests: those that come too late go again.
     assert "2000 succeeded, 0 failed" in report and "2000 2xx" in report, report

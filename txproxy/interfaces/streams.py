@@ -155,8 +155,10 @@ class UpstreamStream(RawConnection, Protocol):
     def send_end(self, trailers: Headers) -> None:
         """The request is complete."""
 
-    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
-        """What was sent of the request's body, if nothing of that has gone out nor will: it is over here."""
+    def unsent_body(self, unseen: bool) -> list[bytes | EndOfMessage] | None:
+        """What was sent of the request's body, if nothing of that has gone out nor will: it is over here. A body that
+        was kept may be had back as well if it was ``unseen``: the upstream has not looked at the request, nor will.
+        """
 
     def flush(self) -> None:
         """Write what was gathered."""

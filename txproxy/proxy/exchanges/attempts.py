@@ -234,7 +234,7 @@ class Attempts(RequestSide):
             self.fail(fault)
             return
         if self.phase is SENT and self.body is not None:
-            self.body.have_back(upstream)
+            self.body.have_back(upstream, fault.retry_safe)
         failed = judge(self, upstream, fault)
         if failed.repeatable:
             # What this one has agreed to, another has not.
@@ -273,7 +273,7 @@ class Attempts(RequestSide):
         plan = self.plan
         assert plan is not None
         if self.body is not None:
-            self.body.have_back(upstream)
+            self.body.have_back(upstream, unseen=True)
             if not self.request_done:
                 self.downstream.request_unwanted()
         if upstream.reused and not self.body_seen:

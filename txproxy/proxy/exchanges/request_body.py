@@ -160,13 +160,15 @@ class RequestBody:
             exchange.upstream.send_body(part)
         return exchange.upstream is upstream
 
-    def have_back(self, upstream: UpstreamStream) -> None:
-        """Have back from ``upstream``, where all is over, what nobody else has seen of it."""
+    def have_back(self, upstream: UpstreamStream, unseen: bool) -> None:
+        """Have back from ``upstream``, where all is over, what nobody else has seen of it. ``unseen``: nor has that
+        seen anything of the request.
+        """
         bound = self._exchange.bound
         if not self.seen or (bound is not None and bound.up is not None):
             # A valve does not give back what waits in it.
             return
-        unsent = upstream.unsent_body()
+        unsent = upstream.unsent_body(unseen)
         if unsent is not None:
             self._ready.extendleft(reversed(unsent))
             self.seen = False

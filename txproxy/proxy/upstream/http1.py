@@ -275,7 +275,7 @@ class UpstreamProtocol:
         self.deadline = self.limit.ahead
         writer.flush()
 
-    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
+    def unsent_body(self, unseen: bool) -> list[bytes | EndOfMessage] | None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         gathered = self.writer.have_back()
         if gathered is None:

@@ -192,10 +192,10 @@ def test_another_upstream_may_take_what_is_refused_twice(make2):
     assert status(client.received) == 200
 
 
-def test_a_body_that_has_gone_does_not_go_again(proxy2):
-    client = ask(proxy2, POST)
+def test_a_body_that_has_gone_does_not_go_again_if_it_is_not_short(proxy2):
+    client = ask(proxy2, POST.replace(b"Content-Length: 5", b"Content-Length: 16385").replace(b"hello", b"x" * 16385))
     peer = Http2Peer(proxy2.upstream)
-    assert peer.bodies == {1: b"hello"}
+    assert peer.bodies == {1: b"x" * 16385}
     peer.connection.send(frames.rst_stream(1, REFUSED_STREAM))
     assert status(client.received) == 503 and len(connections(proxy2)) == 1 and list(peer.look().heads) == [1]
 

@@ -301,9 +301,50 @@ class Server:
         return [event for event in self.events if type(event) is kind]
 
 
+@pytest.mark.parametrize("goes_away", [False, True])
+@pytest.mark.parametrize("data", [WHOLE, CHUNKED, TRAILERS, POST + b"Content-Length: 16384\r\n\r\n" + b"x" * 16384])
+def test_a_short_body_that_has_gone_goes_once_more_if_nobody_has_looked_at_it(proxy2, data, goes_away):
+    """RFC 9113 section 8.7: such a request may be sent again, whatever it is."""
+    kept = Kept(proxy2)
+    client = kept.ask(data)
+    kept.end_turn()
+    sent = kept.peer.look().bodies[3]
+    assert kept.peer.ended == {1, 3}
+    kept.peer.connection.send(frames.goaway(1, NO_ERROR) if goes_away else frames.rst_stream(3, REFUSED_STREAM))
+    kept.end_turn()
+    other, stream = (Http2Peer(proxy2.upstream), 1) if goes_away else (kept.peer.look(), 5)
+    assert (
+        other.bodies[stream] == sent and stream in other.ended and len(other.heads[stream]) == len(kept.peer.heads[3])
+    )
+    other.answer(stream)
+    assert status(client.received) == 200
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"POST"])
+@pytest.mark.parametrize("end", [drop, break_rules])
+def test_a_short_body_that_somebody_may_have_looked_at_goes_nowhere_else(proxy2, method, end):
+    kept = Kept(proxy2)
+    client = kept.ask(WHOLE.replace(b"POST", method))
+    kept.end_turn()
+    assert kept.peer.look().ended == {1, 3}
+    end(kept)
+    assert status(client.received) in (502, 503) and len(proxy2.network.connections) == 1
+
+
+def test_a_short_body_is_forgotten_once_the_response_has_begun(proxy2):
+    kept = Kept(proxy2)
+    kept.ask(WHOLE)
+    (stream,) = kept.protocol.session.streams.values()
+    kept.end_turn()
+    assert stream._kept is not None
+    kept.peer.look()
+    kept.peer.connection.send(kept.peer.head_frame(3))
+    assert stream._kept is None
+
+
 def test_a_body_whose_first_byte_has_gone_is_not_had_back(proxy2):
     kept = Kept(proxy2, (frames.INITIAL_WINDOW_SIZE, 1))
-    client = kept.ask(WHOLE)
+    client = kept.ask(WHOLE[:-1])
     kept.end_turn()
     assert kept.peer.look().bodies == {3: b"h"}
     kept.peer.connection.send(frames.goaway(1, NO_ERROR))

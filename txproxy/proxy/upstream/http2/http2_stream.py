@@ -19,6 +19,8 @@ from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead, S
 _WITHOUT_LENGTH: Final = (204, 304)
 # So much of a body is held until the end of the turn, as what is read at once.
 _MOST_HELD: Final = 65536
+# So short a body is kept once it has gone, until the response comes.
+_MOST_KEPT: Final = 16384
 _reason: Final = lru_cache(maxsize=1024)(reason_of)
 
 
@@ -49,7 +51,7 @@ class WithLength:
 @instance_names(
     "id", "state", "receive_window", "send_window", "method", "headed", "expected", "received", "unconsumed",
     "consumed", "pending", "waiting", "ending", "counted", "connection", "reused", "_limit", "exchange", "placed",
-    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full", "_held", "_given", "unsent",
+    "open", "deadline", "received_any", "request_sent", "_paused", "_withheld", "_full", "_held", "_given", "_kept",
 )  # fmt: skip
 class Http2Stream(Stream):
     """See :class:`txproxy.interfaces.streams.UpstreamStream`: a stream of the session's as its ``connection`` has it,
@@ -74,6 +76,8 @@ class Http2Stream(Stream):
     _held: list[bytes | EndOfMessage] | None = None
     # how much was given of a body; less than 0 where there is none
     _given = -1
+    # a short one that has gone, all of it, for the upstream may say that it has not looked at it
+    _kept: list[bytes | EndOfMessage] | None = None
 
     # Number and windows are the session's to give it, once it begins.
     def __init__(self, connection: Any, reused: bool) -> None:
@@ -163,6 +167,8 @@ class Http2Stream(Stream):
         held, self._held = self._held, None
         if not held or not self.open:
             return
+        if self.request_sent and self._given <= _MOST_KEPT:
+            self._kept = held
         session = self.connection.session
         for part in held:
             if type(part) is EndOfMessage:
@@ -171,9 +177,11 @@ class Http2Stream(Stream):
                 session.send_body(self, cast("bytes", part))
         self._wait_if_full()
 
-    def unsent_body(self) -> list[bytes | EndOfMessage] | None:
+    def unsent_body(self, unseen: bool) -> list[bytes | EndOfMessage] | None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""
         held, self._held = self._held, None
+        if held is None and unseen:
+            held, self._kept = self._kept, None
         if held is not None or self._given < 0:
             return held
         if sum([len(part) for part in self.unsent]) != self._given:
@@ -237,6 +245,8 @@ class Http2Stream(Stream):
     def came_head(self, head: ResponseHead) -> None:
         """A head has come, informational or not."""
         self._heard()
+        if self._kept is not None:
+            self._kept = None
         # HTTP/2 has no words for it, and clients of HTTP/1 may look for some.
         head.reason = _reason(head.status)
         self.exchange.response_head(head)
