@@ -1,6 +1,8 @@
 """The reactor with the faster loop, on real sockets: the test turns it by hand."""
 
 import contextlib
+import subprocess
+import sys
 
 import pytest
 from twisted.internet import tcp
@@ -124,3 +126,26 @@ def test_an_exchange_goes_on_for_as_long_as_there_is_something_to_do(world):
         world.upstreams[0].sendall(ANSWER)
         assert world.hear(world.client) == ANSWER
     assert len(world.upstreams) == 1
+
+
+def test_timers_come_though_the_time_of_day_is_set_back():
+    program = """
+import time
+real, back = time.time, [0]
+time.time = lambda: real() - back[0]
+from txproxy.reactor import TxproxyReactor
+reactor = TxproxyReactor()
+called = []
+reactor.callLater(0.05, called.append, "before")
+back[0] = 3600
+reactor.callLater(0.05, called.append, "after")
+for _ in range(40):
+    if len(called) == 2:
+        break
+    reactor.runUntilCurrent()
+    reactor.doPoll(0.05)
+print(*called)
+"""
+    # The modules of this process have the clock by now.
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "before after\n", done.stderr

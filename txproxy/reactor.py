@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from time import monotonic
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
@@ -28,7 +29,11 @@ _MOST_ROUNDS: Final = 8
 
 
 class TxproxyReactor(EPollReactor):
-    """Twisted's epoll reactor with a shorter way from an event to its descriptor."""
+    """Twisted's epoll reactor with a shorter way from an event to its descriptor, and a clock that nobody sets."""
+
+    # As Twisted's asyncio reactor has it. By the time of day, as epoll's has it, no time limit and no timer would come
+    # for an hour after that was set back by one.
+    seconds = staticmethod(monotonic)
 
     def __init__(self) -> None:
         super().__init__()
