@@ -101,7 +101,15 @@ class SharedRequest(RequestHead):
         scheme: bytes | None = None,
         minor: int = 1,
     ) -> None:
-        super().__init__(method, path, headers, authority, scheme, 0, minor)
+        # What the other's does, written out: to call it takes as long as all of it.
+        self.method = method
+        self.scheme = scheme
+        self.authority = authority
+        self.path = path
+        self.headers = headers
+        self.body = 0
+        self.minor = minor
+        self.keep_alive = True
         self.standing: Any = None
         self.onward: RequestHead | None = None
         self.written: bytes | None = None
@@ -157,7 +165,13 @@ class SharedHead(ResponseHead):
     __slots__ = ("onward", "written", "framed")
 
     def __init__(self, status: int, headers: Headers, reason: bytes, body: int) -> None:
-        super().__init__(status, headers, reason, body)
+        # as in SharedRequest
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+        self.minor = 1
+        self.keep_alive = True
         self.onward: SharedHead | None = None
         self.written: bytes | None = None
         self.framed: Any = None

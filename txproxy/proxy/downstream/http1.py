@@ -33,6 +33,7 @@ from txproxy.wire.message import RequestHead, ResponseHead, SharedRequest
 # How many requests that are answered at once a connection has of each turn of the reactor, before others have theirs.
 _SHARE: Final = 8
 _NO_FIELDS: Final = Headers()
+_ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = ClientState.OPEN
@@ -285,7 +286,8 @@ class Http1Protocol(ClientProtocol):
         if exchange is not None and not exchange.request_done:
             # The rest of the request is not waited for (RFC 9112 section 9.6 has that said).
             self._close_after = True
-        self._write(self.transport, self.codec.send_whole(response, body, self._close_after))
+        write = self._write  # not at once: see Exchange.start
+        write(self.transport, self.codec.send_whole(response, body, self._close_after))
 
     def send_body(self, data: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
@@ -351,9 +353,7 @@ class Http1Protocol(ClientProtocol):
             self._close()
 
     def _before_tunnel(self, response: ResponseHead | None) -> bytes:
-        if response is None:
-            return b"HTTP/1.1 200 Connection established\r\n\r\n"
-        return self.codec.send_head(response, False)
+        return self.codec.send_head(response, False) if response is not None else _ESTABLISHED
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""

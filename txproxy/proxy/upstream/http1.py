@@ -243,7 +243,9 @@ class UpstreamProtocol:
         writer.progress = _WAITING
         self.request_sent = True
         self.deadline = limit.ahead
-        writer.send(writer, self.codec.send_head(head))
+        # not at once: see Exchange.start
+        send = writer.send
+        send(writer, self.codec.send_head(head))
 
     def begin(self, exchange: Exchange, head: RequestHead, seconds: float | None = None) -> None:
         """See :class:`txproxy.interfaces.streams.UpstreamStream`."""

@@ -125,7 +125,9 @@ class RequestWriter:
             if waits and self._has_spoken(exchange, lambda: self.ask(data, None)):
                 return
             self.progress = _OUT
-        self._write_now(self._transport, data)
+        # not at once: see Exchange.start
+        write = self._write_now
+        write(self._transport, data)
 
     def ask_with_body(self, readable: set[int] | None) -> None:
         """The same for one with a body: what was gathered of it until now."""
