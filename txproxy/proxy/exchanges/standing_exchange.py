@@ -6,6 +6,7 @@ to it, but that its response comes in one piece.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import Logger
@@ -146,9 +147,15 @@ def head_by(standing: StandingPlan, request: RequestHead) -> RequestHead | None:
     return head
 
 
-def begin_standing(stream: Any, services: Services, connection: ClientConnection, request: RequestHead) -> bool:
-    """Begin the exchange of a ``request`` without a body, that of this ``stream``, if there is a plan that stands for
-    it; False, with nothing done, if that is not so.
+def begin_standing(
+    stream: Any,
+    services: Services,
+    connection: ClientConnection,
+    request: RequestHead,
+    kind: Callable[[], StandingExchange] = StandingExchange,
+) -> bool:
+    """Begin the exchange of a ``request`` without a body, that of this ``stream`` and of that ``kind``, if there is a
+    plan that stands for it; False, with nothing done, if that is not so.
     """
     standing: StandingPlan | None = connection.standing
     # Where a connection has some of its own, the client may have logged in on one.
@@ -158,9 +165,14 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
         # It was asked for one like it.
         head = request.onward
     else:
-        head = head_by(standing, request)
-    if head is None:
-        return False
+        # as in head_by: a call would cost what this way saves
+        if request.headers is not standing.of or request.authority != standing.authority:
+            return False
+        head = standing.head_for(request)
+        if head is None:
+            return False
+        if type(request) is SharedRequest:
+            request.standing, request.onward = standing, head
     tolls = standing.tolls
     if services.observed or tolls is not None:
         # It is read once, for all that ask. Not at once: see Exchange.start.
@@ -177,7 +189,7 @@ def begin_standing(stream: Any, services: Services, connection: ClientConnection
         if tolls is not None:
             tolls.pay_back()
         return False
-    stream.exchange = exchange = StandingExchange()
+    stream.exchange = exchange = kind()
     exchange.services = services
     exchange.downstream = stream
     exchange.request = request

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from txproxy.instance_names import instance_names
 from txproxy.interfaces.plan import StandingPlan
 from txproxy.proxy.exchanges.phases import OVER, PLANNING, SENT
-from txproxy.proxy.exchanges.standing_exchange import StandingExchange, head_by
+from txproxy.proxy.exchanges.standing_exchange import StandingExchange, begin_standing, head_by
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.message import RequestHead, SharedHead
 
@@ -79,17 +79,35 @@ class AlikeExchange(StandingExchange):
 def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
     """Begin the requests of these ``streams`` of a ``client``, of all of which the same is known."""
     opened = client.session.streams
-    if streams[0].id not in opened or (len(streams) > 1 and not all(map(opened.__contains__, map(_NUMBER, streams)))):
+    if len(streams) > 1 and not all(map(opened.__contains__, map(_NUMBER, streams))):
         # Some were reset by what came with them.
         for stream in streams:
             stream.client = client
         streams = [stream for stream in streams if stream.id in opened]
-    while streams:
+    while len(streams) > 1:
         begun = _begin_by_plan(client, streams, what) if what.headers is client.plain_fields else 0
         if begun == len(streams):
             return
         _begin_alone(client, streams[begun], what)
         streams = streams[begun + 1 :]
+    for stream in streams:
+        _begin_one(client, stream, what)
+
+
+def _begin_one(client: Any, stream: Any, what: KnownRequest) -> None:
+    """Begin a request with which no others go, if it was not reset by what came with it."""
+    stream.client = client
+    if stream.id not in client.session.streams:
+        return
+    if what.headers is not client.plain_fields:
+        stream.begin(what.head())
+        return
+    stream.plain = True
+    factory = client.factory
+    request = what.made or what.shared_head()
+    stands = factory.handle is factory.standing_for
+    if not (stands and begin_standing(stream, client.services, client.connection, request, AlikeExchange)):
+        stream.begin_plainly(request.alone())
 
 
 def _begin_alone(client: Any, stream: Any, what: KnownRequest) -> None:
@@ -121,9 +139,9 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
         now = seconds()
         started = now if services.observed else None
     take = standing.take
-    connections, alone = services.connections, len(streams) == 1
+    connections = services.connections
     # the one that has the turns of all
-    only = standing.take_all(len(streams)) if tolls is None and not alone else None
+    only = standing.take_all(len(streams)) if tolls is None else None
     # those that go out together, by upstream: by which connection, and how many there is room for
     groups: dict[Any, tuple[Any, int, list[AlikeExchange]]] = {}
     for stream in streams:
@@ -154,7 +172,7 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
                 continue
             _send(together, kept, head)
         kept = connections.next_of(upstream.address.key)
-        if kept is None or alone or not kept.room:
+        if kept is None or not kept.room:
             groups.pop(upstream, None)
             _send_alone(exchange, kept, head)
         else:
