@@ -6,7 +6,6 @@ to it, but that its response comes in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.logger import Logger
@@ -148,11 +147,7 @@ def head_by(standing: StandingPlan, request: RequestHead) -> RequestHead | None:
 
 
 def begin_standing(
-    stream: Any,
-    services: Services,
-    connection: ClientConnection,
-    request: RequestHead,
-    kind: Callable[[], StandingExchange] = StandingExchange,
+    stream: Any, services: Services, connection: ClientConnection, request: RequestHead, kind: Any = StandingExchange
 ) -> bool:
     """Begin the exchange of a ``request`` without a body, that of this ``stream`` and of that ``kind``, if there is a
     plan that stands for it; False, with nothing done, if that is not so.
@@ -162,10 +157,8 @@ def begin_standing(
     if standing is None or connection.connections is not None:
         return False
     if type(request) is SharedRequest and request.standing is standing:
-        # It was asked for one like it.
-        head = request.onward
+        head = request.onward  # It was asked for one like it.
     else:
-        # as in head_by: a call would cost what this way saves
         if request.headers is not standing.of or request.authority != standing.authority:
             return False
         head = standing.head_for(request)
@@ -174,12 +167,11 @@ def begin_standing(
         if type(request) is SharedRequest:
             request.standing, request.onward = standing, head
     tolls = standing.tolls
+    now = None
     if services.observed or tolls is not None:
         # It is read once, for all that ask. Not at once: see Exchange.start.
         seconds = services.seconds
         now = seconds()
-    else:
-        now = None
     if tolls is not None and not tolls.pay(now):
         # It is for them to say what becomes of it, and of those like it from now on.
         connection.standing = None

@@ -15,8 +15,9 @@ from txproxy.instance_names import instance_names
 from txproxy.interfaces.plan import StandingPlan
 from txproxy.proxy.exchanges.phases import OVER, PLANNING, SENT
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange, begin_standing, head_by
+from txproxy.proxy.services import Services
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
-from txproxy.wire.message import RequestHead, SharedHead
+from txproxy.wire.message import RequestHead, SharedHead, SharedRequest
 
 _log = Logger()
 _NUMBER: Final = attrgetter("id")
@@ -120,26 +121,27 @@ def _begin_alone(client: Any, stream: Any, what: KnownRequest) -> None:
         stream.begin(what.head())
 
 
-def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
-    """Begin those for which a plan stands; gives how many of ``streams`` come before the first that has none."""
+def _standing_for(client: Any, request: SharedRequest) -> StandingPlan | None:
+    """The plan that stands for it, which it knows from then on, and what is sent (``onward``); or None."""
     factory, connection = client.factory, client.connection
     standing: StandingPlan | None = connection.standing
     # Where a connection has some of its own, the client may have logged in on one.
     if standing is None or factory.handle is not factory.standing_for or connection.connections is not None:
-        return 0
+        return None
+    return standing if request.standing is standing or head_by(standing, request) is not None else None
+
+
+def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
+    """Begin those for which a plan stands; gives how many of ``streams`` come before the first that has none."""
     request = what.made or what.shared_head()
-    head = request.onward if request.standing is standing else head_by(standing, request)
-    if head is None:
+    standing = _standing_for(client, request)
+    head: Any = request.onward
+    if standing is None:
         return 0
     services, tolls = client.services, standing.tolls
-    now = started = None
-    if services.observed or tolls is not None:
-        # They have come at the same time. Not at once: see Exchange.start.
-        seconds = services.seconds
-        now = seconds()
-        started = now if services.observed else None
-    take = standing.take
-    connections = services.connections
+    # They have come at the same time.
+    now = _time(services) if services.observed or tolls is not None else None
+    started = now if services.observed else None
     # the one that has the turns of all
     only = standing.take_all(len(streams)) if tolls is None else None
     # those that go out together, by upstream: by which connection, and how many there is room for
@@ -148,9 +150,9 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
         stream.client = client
         if tolls is not None and not tolls.pay(now):
             # It is for them to say what becomes of it, and of those like it from now on.
-            connection.standing = None
+            client.connection.standing = None
             break
-        upstream = only or take()
+        upstream = only or standing.take()
         if upstream is None:
             if tolls is not None:
                 tolls.pay_back()
@@ -171,7 +173,7 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
                 together.append(exchange)
                 continue
             _send(together, kept, head)
-        kept = connections.next_of(upstream.address.key)
+        kept = services.connections.next_of(upstream.address.key)
         if kept is None or not kept.room:
             groups.pop(upstream, None)
             _send_alone(exchange, kept, head)
@@ -182,6 +184,12 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     for kept, _, together in groups.values():
         _send(together, kept, head)
     return len(streams) if stream is None else streams.index(stream)
+
+
+def _time(services: Services) -> float:
+    # Not at once: see Exchange.start.
+    seconds = services.seconds
+    return seconds()
 
 
 def _send(together: list[AlikeExchange], kept: Any, head: RequestHead) -> None:
