@@ -157,10 +157,11 @@ class Attempts(RequestSide):
         dialing.addCallbacks(self._dialed, self._dial_failed).addErrback(self.undecided)
 
     def _dialed(self, connection: UpstreamConnection) -> None:
-        self._pending = None
-        if self.phase is OVER:
+        if self.phase is not DIALING:
+            # It is over, or is refused, which a filter may have yet to say something to.
             connection.close()
             return
+        self._pending = None
         try:
             self._go_on(connection, self.plan)
         except Exception:
@@ -292,9 +293,9 @@ class Attempts(RequestSide):
         self._try_again(plan, fault, fault.retry_safe and not self.body_seen)
 
     def _dial_failed(self, failure: Failure) -> None:
-        self._pending = None
-        if self.phase is OVER:
+        if self.phase is not DIALING:
             return
+        self._pending = None
         fault = failure.value
         if not isinstance(fault, ExchangeError):
             _log.failure("dialing failed in an unforeseen way", failure)
@@ -319,17 +320,33 @@ class Attempts(RequestSide):
         elif isinstance(attempt, Deferred):
             self.phase = PLANNING
             self._pending = attempt
-            attempt.addCallback(self._next).addErrback(self.undecided)
+            again = (attempt,)
+            attempt.addCallbacks(self._next_late, self._next_never, again, {}, again).addErrback(self.undecided)
         else:
             self._next(attempt)
 
-    def _next(self, attempt: Attempt) -> None:
+    def waits_for(self, awaited: Deferred[Any]) -> bool:
+        """Whether this, which has come or failed, was still waited for, as it is no more now; else it is over, or has
+        been answered in the meantime, though a filter may have yet to say what becomes of that.
+        """
+        if self._pending is not awaited or self.phase is not PLANNING:
+            return False
         self._pending = None
+        return True
+
+    def _next_late(self, attempt: Attempt, awaited: Deferred[Attempt]) -> None:
+        if self.waits_for(awaited):
+            self._next(attempt)
+        else:
+            attempt.give_back()
+
+    def _next_never(self, failure: Failure, awaited: Deferred[Attempt]) -> None:
+        if self.phase is OVER or self.waits_for(awaited):
+            self.undecided(failure)
+
+    def _next(self, attempt: Attempt) -> None:
         self._note_decision()
         self.made_anew = 0
-        if self.phase is OVER:
-            attempt.give_back()
-            return
         assert self.plan is not None
         self.plan.attempt = attempt
         traced = self.context.traced

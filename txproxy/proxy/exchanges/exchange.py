@@ -106,7 +106,8 @@ class Exchange(GivenAnswer):
             self._pending = decision
             if self.request.minor:
                 self.context.informational = self.downstream.send_informational
-            decision.addCallback(self._decided_late).addErrback(self.undecided)
+            late = (decision,)
+            decision.addCallbacks(self._decided_late, self._decided_never, late, {}, late).addErrback(self.undecided)
         elif isinstance(decision, Plan):
             self.go(decision)
         elif not isinstance(decision, Postponed):
@@ -135,16 +136,21 @@ class Exchange(GivenAnswer):
             self.decided(decision)
         return True
 
-    def _decided_late(self, decision: Decided) -> None:
-        self._pending = self.context.informational = None
-        self._note_decision()
-        if self.phase is not OVER:
+    def _decided_late(self, decision: Decided, awaited: Deferred[Decided]) -> None:
+        if self.waits_for(awaited):
+            self.context.informational = None
+            self._note_decision()
             self.decided(decision)
             return
-        # Whoever was to cancel it has not.
+        # It was cancelled, which does not stop everybody.
         if isinstance(decision, Plan | Answer):
             decision.give_back()
-        self.context.close_filters()
+        if self.phase is OVER:
+            self.context.close_filters()
+
+    def _decided_never(self, failure: Failure, awaited: Deferred[Decided]) -> None:
+        if self.phase is OVER or self.waits_for(awaited):
+            self.undecided(failure)
 
     def undecided(self, failure: Failure) -> None:
         """What was waited for has failed, or has come and could not be gone on with."""

@@ -6,13 +6,15 @@ import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
-from txproxy import Pool, ReverseProxyFactory
-from txproxy.errors import ResponseDenied
+from txproxy import Limits, Pool, ReverseProxyFactory
+from txproxy.errors import RequestError, ResponseDenied
 from txproxy.interfaces import Answer, ResponseFilter
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.http2 import frames
 
 GET = b"GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n"
+# with as much of a body as is waited for before an upstream is asked
+POST = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n%b\r\n" % bytes(16384)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
@@ -187,4 +189,74 @@ def test_one_that_is_cut_while_it_waits_is_cut_for_its_client_and_asked_for_no_s
         proxy.advance(5)
         assert client.closed
     assert len(proxy.network.connections) == 1
+    proxy.close()
+
+
+class Refuses(Waits):
+    """Waits with what the proxy says, and with nothing else."""
+
+    refusals = True
+
+    def head(self, response, context):
+        return super().head(response, context) if response.status >= 400 else response
+
+
+class Later:
+    """Plans at once, and gives that when it is told, or when it is cancelled, which it does not heed."""
+
+    def __init__(self):
+        self.coming = Deferred(lambda coming: coming.callback(None))
+
+    def handle(self, request, context, proceed):
+        plan = proceed(request, context)
+        return self.coming.addCallback(lambda _: plan)
+
+
+@pytest.mark.parametrize("what", ["dialled", "planned", "given a place"])
+def test_what_is_refused_while_it_waits_for_something_else_goes_to_no_upstream(what):
+    waits, later = Refuses(Deferred()), Later()
+    around = [Hangs(waits), later] if what == "planned" else [Hangs(waits)]
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool(["http://10.0.0.1;max=1"]), middleware=around, limits=Limits(min_body_rate=0), reactor=reactor
+        )
+    )
+    if what == "given a place":
+        proxy.connect().send(GET)
+    elif what == "dialled":
+        proxy.network.script = ["hang"]
+    client = proxy.connect()
+    client.send(POST)
+    (exchange,) = client._protocol.exchanges()
+    exchange.request_failed(RequestError("the body is too large", status=413))
+    if what == "dialled":
+        assert proxy.network.hanging.pop()[0].called
+    elif what == "planned":
+        assert later.coming.called
+    else:
+        proxy.network.connections[0].send(OK)
+    proxy.clock.advance(0)
+    assert not [one for one in proxy.network.connections if b"POST" in one.received]
+    waits.coming.callback(waits.response)
+    assert client.take().startswith(b"HTTP/1.1 413 ")
+    assert [upstream.active for upstream in proxy.factory.pools[0].upstreams] == [0]
+    proxy.close()
+
+
+def test_what_is_given_up_while_its_refusal_waits_is_answered_but_once():
+    waits = Refuses(Deferred())
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool(["http://10.0.0.1"]), middleware=[Hangs(waits)], limits=Limits(min_body_rate=0), reactor=reactor
+        )
+    )
+    client = proxy.connect()
+    client.send(POST)
+    (exchange,) = client._protocol.exchanges()
+    exchange.request_failed(RequestError("the body is too large", status=413))
+    first, waits.coming = waits.coming, Deferred()
+    exchange.abandon(ResponseDenied("enough of it"))
+    assert first.called and client.take() == b""
+    waits.coming.callback(waits.response)
+    assert client.take().count(b"HTTP/1.1 ") == 1
     proxy.close()

@@ -68,13 +68,15 @@ class GivenAnswer(RelayedResponse):
         waits = answer.waits
         assert waits is not None
         self.phase = PLANNING
-        self._pending = waits.coming
+        pending, self._pending = self._pending, waits.coming
+        if pending is not None:
+            # What the request was to become is of no use any more.
+            pending.cancel()
         waits.limited(self.services.reactor).addBoth(self._answer_later, answer, waits).addErrback(self.undecided)
 
     def _answer_later(self, given: Any, answer: OwnAnswer, waits: FilterWaits) -> None:
-        self._pending = None
-        if self.phase is OVER:
-            # Whoever was to cancel it has not.
+        if not self.waits_for(waits.coming):
+            # It was cancelled, which does not stop everybody.
             if answer.source is not None:
                 answer.source.close()
             if isinstance(given, Answer) and given is not answer.given:
