@@ -125,6 +125,17 @@ class Headers:
         self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
+    @staticmethod
+    def indexed(lines: list[bytes], index: dict[bytes, bytes]) -> Headers:
+        """What :meth:`parsed` would make of ``lines``, by who has found their lower-case names and values as well: the
+        last one of each name that is repeated.
+        """
+        self = _new(Headers)
+        self.lines = lines
+        self.form = self.onward = None
+        self.index = index if len(index) == len(lines) else _joined(lines)
+        return self
+
     def goes_on(self, lines: list[bytes]) -> Headers:
         """Remember that these are its ``lines`` that are not for one hop; gives them."""
         self.onward = onward = Headers.from_lines(lines)

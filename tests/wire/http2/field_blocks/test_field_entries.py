@@ -114,7 +114,30 @@ def test_what_is_for_a_connection_of_http1_is_known(name: bytes, value: bytes) -
 
 
 def test_kinds_fit_into_a_byte() -> None:
-    assert max(value for name, value in vars(field_entries).items() if name.isupper() and isinstance(value, int)) < 256
+    kinds = {name: value for name, value in vars(field_entries).items() if name.isupper() and isinstance(value, int)}
+    assert max(value for name, value in kinds.items() if not name.startswith("_")) < 256
+
+
+def test_what_many_say_is_there_once() -> None:
+    entries = [entry_of(b"user-agent", b"Mozilla/5.0 %d" % (number % 2)) for number in range(4)]
+    assert entries[0] is entries[2] and entries[1] is entries[3] and entries[0] != entries[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (b"cookie", b"session=1"),
+        (b"set-cookie", b"session=1"),
+        (b"authorization", b"Basic Zm9v"),
+        (b"proxy-authorization", b"Basic Zm9v"),
+        (b"content-length", b"1234"),
+        (b":path", b"/1"),
+        (b"x", b"1" * 256),
+    ],
+)
+def test_what_one_says_alone_or_is_long_is_kept_for_nobody_else(name: bytes, value: bytes) -> None:
+    assert entry_of(name, value) is not entry_of(name, value)
+    assert entry_of(name, value) == entry_of(name, value)
 
 
 @pytest.mark.parametrize("byte", range(256))

@@ -9,6 +9,7 @@ import pytest
 from hpack import Encoder
 
 from txproxy.errors import RequestError
+from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks import huffman, request_heads
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
@@ -146,6 +147,25 @@ def test_little_is_kept_of_heads_that_are_large() -> None:
     finally:
         tracemalloc.stop()
     assert taken < 400_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        ((b"a", b"1"), (b"b", b""), (b"c", b"x: y")),
+        ((b"cookie", b"a=1"), (b"a", b"1"), (b"cookie", b"b=2"), (b"z", b"1"), (b"cookie", b"c=3")),
+        ((b"host", b"A"), (b"b", b"1")),
+        ((b"a", b"1"), (b"b", b"1"), (b"a", b"2")),
+        ((b"cookie", b"a=1"), (b"a", b"1"), (b"cookie", b"b=2"), (b"a", b"3"), (b"host", b"a")),
+    ],
+)
+@pytest.mark.parametrize("authority", [True, False])
+def test_fields_are_found_by_their_names_as_in_lines(fields: tuple[tuple[bytes, bytes], ...], authority: bool) -> None:
+    if not authority and b"host" not in dict(fields):
+        fields = ((b"host", b"b"), *fields)
+    headers = read(*[field for field in GET if authority or field[0] != b":authority"], *fields).headers
+    assert [*headers.index.items()] == [*Headers.parsed(headers.lines).index.items()]
 
 
 def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:

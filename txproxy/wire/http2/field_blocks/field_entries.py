@@ -8,6 +8,7 @@ for (RFC 7541 section 4.1).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, TypeAlias
 
@@ -33,6 +34,7 @@ MALFORMED: Final = 12
 
 kind_of: Final = itemgetter(0)
 line_of: Final = itemgetter(1)
+name_and_value_of: Final = itemgetter(2, 3)
 size_of: Final = itemgetter(4)
 # RFC 7541 4.1
 OVERHEAD: Final = 32
@@ -54,6 +56,10 @@ _PSEUDO: Final = {
 # RFC 9113 8.2.2
 _CONNECTION: Final = frozenset(b"connection proxy-connection keep-alive transfer-encoding upgrade".split())
 _LOOKED_AT: Final = _CONNECTION | {b"cookie", b"content-length", b"host", b"te"}
+# What these say is one client's, or one message's: others have no use for it, and it is kept for nobody else.
+_ALONE: Final = _LOOKED_AT | {b"authorization", b"proxy-authorization", b"set-cookie"}
+# Names and values that are longer are looked at each time: what is remembered is bounded by that.
+_MOST_REMEMBERED: Final = 256
 
 
 def entry_of(name: bytes, value: bytes) -> Entry:
@@ -64,10 +70,19 @@ def entry_of(name: bytes, value: bytes) -> Entry:
         if not _is_well_formed(kind, value):
             kind = MALFORMED
         return kind, b"host: " + value if kind == AUTHORITY else b"", name, value, size
+    return _field(name, value) if name in _ALONE or size > _MOST_REMEMBERED else _remembered(name, value)
+
+
+def _field(name: bytes, value: bytes) -> Entry:
+    size = len(name) + len(value) + OVERHEAD
     if _NAME.fullmatch(name) is None or grammar.FIELD_VALUE.fullmatch(value) is None:
         return MALFORMED, b"", name, value, size
     kind = _kind(name, value) if name in _LOOKED_AT else PLAIN
     return kind, b"%b: %b" % (name, value), name, value, size
+
+
+# The browsers of one maker say much of the same: it is there once for all connections.
+_remembered: Final = lru_cache(maxsize=1024)(_field)
 
 
 def _is_well_formed(kind: int, value: bytes) -> bool:

@@ -17,6 +17,7 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     Entry,
     kind_of,
     line_of,
+    name_and_value_of,
     size_of,
 )
 from txproxy.wire.message import CHUNKED, RequestHead, SharedRequest
@@ -273,11 +274,11 @@ def _fields(entries: list[Entry], shape: Shape) -> Fields:
     path = entries[shape.path][3] if shape.path != ABSENT else b""
     protocol = entries[shape.protocol][3] if shape.protocol != ABSENT else b""
     _check(method, scheme, authority, path, protocol)
-    lines = _lines(entries, shape)
+    headers = _headers(entries, shape, authority)
     length = int(entries[shape.length][3]) if shape.length != ABSENT else CHUNKED
     # The path is added for each request.
     size = sum(map(size_of, entries)) - len(path) - OVERHEAD
-    return Fields(method, Headers.parsed(lines), authority, scheme, protocol, length, size)
+    return Fields(method, headers, authority, scheme, protocol, length, size)
 
 
 def _authority(entries: list[Entry], shape: Shape) -> bytes:
@@ -309,17 +310,22 @@ def _check(method: bytes, scheme: bytes, authority: bytes, path: bytes, protocol
         raise StreamFault("the asterisk is a target of OPTIONS alone")
 
 
-def _lines(entries: list[Entry], shape: Shape) -> list[bytes]:
-    """The field lines, with that of Host first, and one Cookie (RFC 9113 section 8.2.3)."""
-    lines = [*map(line_of, entries[shape.first :])]
+def _headers(entries: list[Entry], shape: Shape, authority: bytes) -> Headers:
+    """The fields, with that of Host first, and one Cookie (RFC 9113 section 8.2.3)."""
+    fields = entries[shape.first :]
+    lines = [*map(line_of, fields)]
+    # As tables have them: what is there once for all connections is not made anew.
+    index: dict[bytes, bytes] = {} if shape.authority == ABSENT else {b"host": authority}
+    index.update(map(name_and_value_of, fields))
     cookies = shape.cookies
     if len(cookies) > 1:
-        joined = b"cookie: " + b"; ".join([entries[place][3] for place in cookies])
-        lines[cookies[0] - shape.first] = joined
+        index[b"cookie"] = joined = b"; ".join([entries[place][3] for place in cookies])
+        lines[cookies[0] - shape.first] = b"cookie: " + joined
         for place in reversed(cookies[1:]):
             del lines[place - shape.first]
-    if shape.authority == ABSENT:
-        return lines
-    if shape.host != ABSENT:
-        lines.remove(entries[shape.host][1])
-    return [entries[shape.authority][1], *lines]
+    if shape.authority != ABSENT:
+        if shape.host != ABSENT:
+            lines.remove(entries[shape.host][1])
+            index[b"host"] = authority
+        lines.insert(0, entries[shape.authority][1])
+    return Headers.indexed(lines, index)
