@@ -149,3 +149,94 @@ print(*called)
     # The modules of this process have the clock by now.
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout == "before after\n", done.stderr
+
+
+class Asking(tcp.Server):
+    """A client's connection from which there is always something to read, which takes ``takes`` seconds."""
+
+    def __init__(self, crowd, end):
+        self.crowd = crowd
+        self.end = end
+        self.reads = 0
+
+    def fileno(self):
+        return self.end.fileno()
+
+    def doRead(self):
+        self.reads += 1
+        self.crowd.read.append(self)
+        self.crowd.now += self.crowd.takes
+
+
+class Crowd:
+    """So many clients of a reactor that goes by a clock of its own, all of which ask again as soon as they are read."""
+
+    def __init__(self, count, takes):
+        self.reactor = TxproxyReactor()
+        self.reactor.seconds = lambda: self.now
+        self.now = 0.0
+        self.takes = takes
+        self.read = []
+        self.ends = []
+        self.clients = [Asking(self, self.ready()) for _ in range(count)]
+        for client in self.clients:
+            self.reactor.addReader(client)
+
+    def ready(self):
+        here, there = connected_pair(65536)
+        self.ends += [here, there]
+        here.sendall(b"x")
+        return there
+
+    def turn(self):
+        """Who was read in one turn."""
+        self.read = []
+        self.reactor.doPoll(0)
+        return self.read
+
+    def close(self):
+        self.reactor.removeAll()
+        self.reactor._poller.close()
+        for end in self.ends:
+            end.close()
+
+
+@pytest.fixture
+def make_crowd():
+    made = []
+
+    def make_crowd(count, takes):
+        made.append(Crowd(count, takes))
+        return made[-1]
+
+    yield make_crowd
+    for crowd in made:
+        crowd.close()
+
+
+def test_an_upstream_that_answers_does_not_wait_for_all_who_ask(make_crowd):
+    crowd = make_crowd(200, takes=0.001)
+    assert len(crowd.turn()) == 64
+    answers = [WhenRead(crowd.reactor, crowd.ready(), lambda: crowd.read.append("answer")) for _ in range(3)]
+    read = crowd.turn()
+    assert read[:3] == ["answer"] * 3
+    # Another that comes now waits no longer than this takes, nor does what is written.
+    assert 3 < len(read) <= 8 + len(answers)
+
+
+def test_all_who_ask_have_their_turns_where_answers_are_read_first(make_crowd):
+    crowd = make_crowd(200, takes=0.001)
+    for _ in range(200):
+        crowd.turn()
+    counts = sorted(client.reads for client in crowd.clients)
+    assert counts[0] and counts[-1] <= counts[0] + 1
+
+
+def test_where_each_takes_but_a_moment_many_are_read_in_a_turn(make_crowd):
+    crowd = make_crowd(200, takes=0.00002)
+    assert [len(crowd.turn()) for _ in range(3)] == [64] * 3
+    # A long turn is none for ever.
+    crowd.takes = 0.001
+    assert [len(crowd.turn()) for _ in range(2)] == [64, 8]
+    crowd.takes = 0.00002
+    assert [len(crowd.turn()) for _ in range(2)] == [8, 64]
