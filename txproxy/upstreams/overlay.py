@@ -151,7 +151,7 @@ class Overlay:
         for old in before.pool.upstreams:
             new = here.get(old.name)
             if new is not None:
-                self._change(new, old)
+                change_as(new, old, pool.seconds())
             elif old.stands_for in here:
                 self._expected[old.name] = old
         if self._expected:
@@ -173,15 +173,16 @@ class Overlay:
     def _joined(self, upstream: Upstream) -> None:
         old = self._expected.pop(upstream.name, None)
         if old is not None:
-            self._change(upstream, old)
+            change_as(upstream, old, self.pool.seconds())
 
-    def _change(self, upstream: Upstream, old: Upstream) -> None:
-        now = self.pool.seconds()
-        if upstream.given_order is old.given_order and old.ordered is not old.given_order:
-            until = old.drained_at if old.ordered is State.DRAINING else NEVER
-            upstream.order(old.ordered, old.cause, old.since, until)
-        elif upstream.given_order is old.ordered is State.DRAINING and old.drained_at < NEVER:
-            # The configuration says so as well by now; until when, it cannot say.
-            upstream.order(State.DRAINING, old.cause, old.since, old.drained_at)
-        if upstream.given_weight == old.given_weight and old.weight != old.given_weight:
-            upstream.weigh(old.weight, now)
+
+def change_as(upstream: Upstream, old: Upstream, now: float) -> None:
+    """Change ``upstream`` as the ``old`` one was whose place it takes, but for what it is given otherwise."""
+    if upstream.given_order is old.given_order and old.ordered is not old.given_order:
+        until = old.drained_at if old.ordered is State.DRAINING else NEVER
+        upstream.order(old.ordered, old.cause, old.since, until)
+    elif upstream.given_order is old.ordered is State.DRAINING and old.drained_at < NEVER:
+        # The configuration says so as well by now; until when, it cannot say.
+        upstream.order(State.DRAINING, old.cause, old.since, old.drained_at)
+    if upstream.given_weight == old.given_weight and old.weight != old.given_weight:
+        upstream.weigh(old.weight, now)

@@ -7,17 +7,19 @@ from twisted.internet.task import Clock
 from txproxy import Pool
 from txproxy.upstreams import parse_upstream
 from txproxy.upstreams.discovery.own_source import OwnSource
+from txproxy.upstreams.ejection import Ejection
+from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
 
 
 class Played:
     """A pool that follows what a test says."""
 
-    def __init__(self, *given):
+    def __init__(self, *given, settings=None):
         self.clock = Clock()
         self.says = ["http://10.0.0.1"]
         self.asked = 0
-        self.pool = Pool(given or ["http://10.0.0.9"], clock=self.clock)
+        self.pool = Pool(given or ["http://10.0.0.9"], clock=self.clock, settings=settings)
         self.source = OwnSource(self.pool, "m:members", self.ask, parse_upstream, 10.0)
         self.pool.look_after(self.source)
         self.pool.start(self.clock, None)
@@ -134,3 +136,32 @@ def test_the_only_one_can_be_another_as_well():
     assert played.next(["http://10.0.0.1;max=2"]) == ["http://10.0.0.1"]
     assert played.pool.upstreams[0].max == 2
     assert played.next(["http://10.0.0.1;max=3", "http://10.0.0.2"]) and played.pool.find("http://10.0.0.1").max == 3
+
+
+def test_what_is_known_of_one_stays_though_its_max_is_another():
+    settings = PoolSettings(ejection=Ejection())
+    played = Played(settings=settings)
+    names = [f"http://10.0.0.{number}" for number in range(1, 6)]
+    played.next([f"{name};weight=2" for name in names])
+    pool = played.pool
+    drained, disabled, weighed, ejected, unhealthy = pool.upstreams
+    pool.drain(drained, 60)
+    pool.disable(disabled)
+    pool.weigh(weighed, 5)
+    pool.eject(ejected, "it fails")
+    unhealthy.checked(False, "connection refused")
+    before = [(one.state, one.cause, one.weight, one.since) for one in pool.upstreams]
+    assert [state for state, *_ in before] == [
+        State.DRAINING, State.DISABLED, State.HEALTHY, State.EJECTED, State.UNHEALTHY,
+    ]  # fmt: skip
+    played.clock.advance(1)
+    played.says = [f"{name};weight=2;max=9" for name in names]
+    played.clock.advance(9)
+    assert [one.max for one in pool.upstreams] == [9] * 5 and drained not in pool.upstreams
+    after = [(one.state, one.cause, one.weight) for one in pool.upstreams]
+    assert after == [told[:3] for told in before]
+    assert [one.since for one in pool.upstreams][:2] == [told[3] for told in before][:2]
+    assert pool.find(names[0]).drained_at == drained.drained_at
+    # What it says anew counts.
+    played.next([f"{name};weight=3;max=8" for name in names])
+    assert pool.find(names[2]).weight == 3

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from txproxy.errors import ConfigError
 from txproxy.interfaces.hooks.code_faults import CodeFaults
+from txproxy.upstreams.overlay import change_as
 from txproxy.upstreams.pool_settings import OwnPool
 from txproxy.upstreams.upstream import Upstream
 
@@ -152,7 +153,14 @@ class OwnSource:
         pool = self._pool
         if (old.backup, old.max, old.address) != (new.backup, new.max, new.address):
             new.stands_for = self.name
-            return pool.replace(old, new)
+            pool.replace(old, new)
+            change_as(new, old, pool.seconds())
+            if old.address == new.address:
+                # It is the same server, and as well as before.
+                new.take_over(old)
+                new.checked(old.unhealthy is None, old.unhealthy or "")
+            pool.refresh()
+            return new
         # What an administrator says stays until something else is said here.
         if old.given_weight != new.given_weight:
             old.given_weight = new.weight
