@@ -120,6 +120,29 @@ def test_who_reads_again_hears_who_has_gone_meanwhile(sent):
     assert sent.since() == [(4, "gone", 2), (4, "gone", 3), (1, "joined", 4)]
 
 
+def test_who_reads_again_tells_all_to_those_that_have_come_meanwhile(sent):
+    sent.deaf.add(2)
+    sent.hub.heard(1, "news", "one")
+    sent.hub.join(4)
+    sent.hub.join(5)
+    sent.hub.leave(5)
+    sent.since()
+    sent.deaf.clear()
+    sent.hub.reads(2)
+    assert sent.since() == [(2, "joined", 4), (2, "gone", 5), *((peer, "joined", 2) for peer in (1, 3, 4))]
+
+
+def test_of_two_that_have_missed_something_each_is_told_all_by_the_other(sent):
+    sent.deaf |= {2, 3}
+    sent.hub.heard(1, "news", "one")
+    sent.since()
+    sent.deaf.clear()
+    sent.hub.reads(2)
+    assert sent.since() == [(1, "joined", 2)]
+    sent.hub.reads(3)
+    assert sent.since() == [(3, "joined", 2), (1, "joined", 3), (2, "joined", 3)]
+
+
 def test_who_does_not_read_does_not_lead_meanwhile(sent):
     sent.since()
     sent.deaf.add(1)
@@ -144,7 +167,8 @@ def test_who_does_not_read_that_it_leads_hears_of_it_later(sent):
     assert sent.since() == [(3, "gone", 1), (3, "lead", True)]
     sent.hub.reads(2)
     assert sent.hub.lead == 2
-    assert sent.since() == [(2, "gone", 1), (3, "joined", 2), (3, "lead", False), (2, "lead", True)]
+    missed = [(2, "gone", 1), (2, "joined", 3)]
+    assert sent.since() == [*missed, (3, "joined", 2), (3, "lead", False), (2, "lead", True)]
 
 
 def test_what_is_lent_is_for_who_has_asked_alone(sent):

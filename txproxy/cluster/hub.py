@@ -27,8 +27,8 @@ class Hub:
         self._peers: dict[int, None] = {}
         # those that finish and go
         self._retired: set[int] = set()
-        # those that have missed something, each with who has gone meanwhile
-        self._behind: dict[int, list[int]] = {}
+        # those that have missed something, each with who has gone meanwhile, and who has come, or wants to be told all
+        self._behind: dict[int, dict[tuple[str, int], None]] = {}
         self._lead: int | None = None
         # those that were told last that they lead
         self._leading: set[int] = set()
@@ -62,9 +62,9 @@ class Hub:
         self._behind.pop(peer, None)
         if self._lead == peer:
             self._lead = None
+        for missed in self._behind.values():
+            missed.pop(("joined", peer), None)
         self._tell(self._others(peer), "gone", peer)
-        for gone in self._behind.values():
-            gone.append(peer)
         self.ledger.leave(peer)
         self._choose()
 
@@ -89,16 +89,18 @@ class Hub:
                 self._tell([to], "whole", (peer, whole))
 
     def reads(self, peer: int) -> None:
-        """It has read what it was sent. What it has missed is who has gone, and what it would be told if it had just
-        come: it need not say anything to hear of it, as nobody else knows that it has missed something.
+        """It has read what it was sent. What it has missed is who has gone, who is to hear all from it, and what it
+        would be told if it had just come: it need not say anything to hear of it, as nobody else knows that it has
+        missed something.
         """
-        gone = self._behind.pop(peer, None)
-        while gone:
-            if self._send([peer], "gone", gone[0]):
-                self._behind[peer] = gone
+        missed = self._behind.pop(peer, None)
+        while missed:
+            kind, other = next(iter(missed))
+            if self._send([peer], kind, other):
+                self._behind[peer] = missed
                 return
-            del gone[0]
-        if gone is not None:
+            del missed[kind, other]
+        if missed is not None:
             # Before it leads again: much of it is told by the one who leads now.
             self._tell(self._others(peer), "joined", peer)
             self._choose()
@@ -108,10 +110,15 @@ class Hub:
 
     def _tell(self, peers: Iterable[int], kind: str, content: Any) -> None:
         # Who has missed something need not hear the rest of it: it is told all at once later.
-        able = [peer for peer in peers if peer not in self._behind]
+        told = [*peers]
+        able = [peer for peer in told if peer not in self._behind]
         late = self._send(able, kind, content) if able else ()
+        self._behind.update((peer, {}) for peer in late)
+        if kind in ("joined", "gone"):
+            for peer in told:
+                if peer in self._behind:
+                    self._behind[peer][kind, content] = None
         if late:
-            self._behind.update((peer, []) for peer in late)
             self._choose()
 
     def _post(self, peer: int, topic: str, content: tuple[Any, ...]) -> bool:
@@ -129,7 +136,7 @@ class Hub:
             if peer is None or peer in self._behind or leads == (peer in self._leading):
                 continue
             if self._send([peer], "lead", leads):
-                self._behind[peer] = []
+                self._behind[peer] = {}
                 # Another one may have to lead in its place.
                 self._choose()
                 return
