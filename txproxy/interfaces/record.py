@@ -9,7 +9,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
 
 
 class AttemptRecord:
@@ -68,7 +68,8 @@ class AttemptRecord:
 
 
 class FinishedExchange(Protocol):
-    """One exchange that is over, as an :class:`ExchangeRecord` has it, for who looks at it and keeps nothing of it.
+    """One exchange that is over, as an :class:`ExchangeRecord` has it, for who looks at it, and neither keeps nor
+    changes anything of it: others may have the same heads.
 
     ``eventful`` is whether more became of it than one attempt on a kept connection, or none. Where that is not so, and
     its outcome is ``"ok"``, that ``attempt`` was on the connection ``kept`` (None: there was none), and was answered
@@ -210,9 +211,15 @@ class ExchangeRecord:
         """What is known of one that is over, for who keeps it."""
         if isinstance(exchange, ExchangeRecord):
             return exchange
+        # First: one whose context is asked for has a request of its own from then on.
+        context = exchange.context
+        response = exchange.response
+        if type(response) is SharedHead:
+            # Whatever is made of it is nothing to the others.
+            response = response.alone()
         return ExchangeRecord(
             exchange.request,
-            exchange.context,
+            context,
             exchange.outcome,
             exchange.detail,
             exchange.status,
@@ -221,7 +228,7 @@ class ExchangeRecord:
             exchange.attempts,
             exchange.first_byte,
             exchange.seconds,
-            exchange.response,
+            response,
             exchange.stream,
         )
 
@@ -264,8 +271,8 @@ _Told = TypeVar("_Told", bound=Callable[..., Any])
 
 
 def momentary(observer: _Told) -> _Told:
-    """Marks an observer of exchanges that keeps nothing of what it is told: it gets the exchange itself, as a
-    :class:`FinishedExchange`, and no record has to be made for it.
+    """Marks an observer of exchanges that neither keeps nor changes anything of what it is told: it gets the exchange
+    itself, as a :class:`FinishedExchange`, and no record has to be made for it.
     """
     observer.momentary = True  # type: ignore[attr-defined]
     return observer
