@@ -68,7 +68,7 @@ class Headers:
 
     __slots__ = (
         "lines", "index", "block", "form", "onward", "names_server", "tells_of_caches", "content_length", "template",
-        "values", "field_block", "around", "request_id",
+        "values", "field_block", "around", "request_id", "once",
     )  # fmt: skip
 
     lines: list[bytes]
@@ -94,6 +94,8 @@ class Headers:
     # what is written around the number of the stream for a whole message of HTTP/2 that has these, after all else that
     # it hangs on: of a response the status and the size of its body, of a request scheme, path and method; None before
     around: Any
+    # whether who has read them knows that they are not those of another request: the same bytes would mean others
+    once: bool
 
     def __init__(self, fields: Iterable[tuple[bytes, bytes]] = ()) -> None:
         lines = []
@@ -133,6 +135,7 @@ class Headers:
         self = _new(Headers)
         self.lines = lines
         self.form = self.onward = None
+        self.once = False
         self.index = index if len(index) == len(lines) else _joined(lines)
         return self
 
@@ -202,6 +205,9 @@ class Headers:
         if name == "around":
             self.around = None
             return None
+        if name == "once":
+            self.once = False
+            return False
         raise AttributeError(name)
 
     def get(self, name: bytes) -> bytes | None:

@@ -60,8 +60,8 @@ _NONE: Final[frozenset[bytes]] = frozenset()
 _MORE_THAN_FIELDS: Final = frozenset({b"upgrade", b"max-forwards"})
 # All for which the proxy itself vouches, or which it has removed, in whatever spelling.
 _NOT_ALIKE: Final = _DROP | NOT_ALIKE
-
-
+# See txproxy.wire.message.VERSIONS.
+_HTTP2: Final = 2
 _UPSTREAM: Final = UPSTREAM.encode("ascii")
 # The client's host without its port, to which another may follow.
 _CLIENT_HOST: Final = re.compile(r"\$host(?::([0-9]{1,5}))?")
@@ -349,6 +349,10 @@ class ToPool:
             lines = one_hop_less(lines, head)
         headers = Headers.from_lines(lines)
         if _MORE_THAN_FIELDS.isdisjoint(index):
+            if head.minor == _HTTP2 and head.headers.once:
+                # They will not be those of the next.
+                context.connection.memo = None
+                return headers
             way = passage(head.headers, first, kept, added)
             context.connection.memo = ToldBefore(self, head, host, context.lines, headers, way)
         return headers

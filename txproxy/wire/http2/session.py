@@ -60,8 +60,6 @@ class Session:
         self.active = 0
         self.allowance = FloodAllowance()
         self.sending = Sending(self.allowance)
-        # gives what is to be written now
-        self.take_output = self.sending.take
         # the last stream of the peer's, and the last of ours
         self.last_seen = self.last_made = 0
         # of the peer: what it says of itself, by the numbers of SETTINGS
@@ -74,6 +72,10 @@ class Session:
         self._were_reset = ResetStreams()
 
     # -- what is written
+
+    def take_output(self) -> bytes:
+        """What is to be written now."""
+        return self.sending.take()
 
     def hold(self) -> None:
         """The transport takes no more: bodies wait."""

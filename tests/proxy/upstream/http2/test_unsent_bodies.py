@@ -434,7 +434,7 @@ def test_held_bytes_are_forgotten_once_they_are_out(proxy2):
     output = kept.protocol.output
     assert stream._held and output._holding == [stream]
     kept.end_turn()
-    assert stream._held is None and not output._holding and output._take == kept.protocol.session.take_output
+    assert stream._held is None and not output._holding and output._take == kept.protocol.session.sending.take
     assert kept.peer.look().bodies == {3: b"hello"}
     kept.peer.connection.send(kept.peer.head_frame(3) + data_frame(3, b"ok", ended=True))
 

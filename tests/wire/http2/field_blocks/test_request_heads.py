@@ -168,6 +168,14 @@ def test_fields_are_found_by_their_names_as_in_lines(fields: tuple[tuple[bytes, 
     assert [*headers.index.items()] == [*Headers.parsed(headers.lines).index.items()]
 
 
+def test_fields_that_change_the_table_are_those_of_no_other_request() -> None:
+    reader, request = RequestReader(), b"\x82\x87\x84\x01\x01a"
+    assert not reader.read(request, True).headers.once
+    assert reader.read(request + b"\x40\x01x\x011", True).headers.once
+    first, second = (reader.read(request + b"\xbe", True).headers for _ in range(2))
+    assert first is second and not first.once
+
+
 def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:
     reader, request = RequestReader(), b"\x82\x87\x84\x01\x01a"
     reader.read(request + b"\x40\x01x\x011", True)

@@ -67,7 +67,7 @@ class ConnectionOutput:
                 data = sending.take_part()
                 size += len(data)
                 self._write(self._transport, data)
-            data = session.take_output()
+            data = sending.take()
             if data:
                 self._write(self._transport, data)
                 if self.held:
@@ -81,7 +81,7 @@ class ConnectionOutput:
 
     def write_part(self) -> None:
         """Write what there is now, apart from all that comes after it in this turn."""
-        data = self._session.take_output()
+        data = self._session.sending.take()
         if data:
             self._write(self._transport, data)
             if self.held:

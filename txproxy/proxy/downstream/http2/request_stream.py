@@ -114,7 +114,7 @@ class RequestStream(Stream):
         else:
             self.plain = self.method != b"HEAD"
             if self.method == b"GET" and head.scheme is None and not factory.proxied and b"content-type" not in index:
-                client.plain_fields = fields
+                client.plain_fields = None if fields.once else fields
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(connection))
         if b"content-type" in index and is_call(index[b"content-type"]):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))

@@ -37,7 +37,7 @@ class UpstreamOutput:
         self._unread = unread_function(transport)
         self._ask = ask_function(transport, turn)
         self._write = write_function(transport)
-        self._take = session.take_output
+        self._take = session.sending.take
         # streams that hold back the first of a body, for it to be had back if nothing goes out
         self._holding: list[Any] = []
 
@@ -78,11 +78,11 @@ class UpstreamOutput:
         self._hold_none()
         for stream in holding:
             stream.let_go()
-        return self._session.take_output()
+        return self._session.sending.take()
 
     def _hold_none(self) -> None:
         self._holding = []
-        self._take = self._session.take_output
+        self._take = self._session.sending.take
 
     def is_spoken_to(self) -> bool:
         """Whether something lies there that is no answer, as nothing was asked that is not answered."""

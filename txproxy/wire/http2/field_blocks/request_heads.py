@@ -206,6 +206,8 @@ class RequestReader:
         entries = reader.read(block)
         if self._changes != reader.changes:
             self._changes = reader.changes
+            # Blocks that add to the table are read each time.
+            reader.inserted = None
             self._forget()
         return entries
 
@@ -230,6 +232,8 @@ class RequestReader:
         found = _fields(entries, shape), entries[shape.path][3] if shape.path != ABSENT else b""
         if changes == reader.changes:
             self._remember(block, found, reader.path_at)
+        else:
+            found[0].headers.once = True
         return found
 
     def _remember(self, block: bytes, found: tuple[Fields, bytes], path_at: int) -> None:
