@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -28,6 +28,18 @@ PRIORITIES: Final = {"high": HIGH, "normal": NORMAL, "low": LOW}
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 # of responses, and of requests
 Filters: TypeAlias = "tuple[tuple[ResponseFilter, ...], tuple[RequestFilter, ...]]"
+
+
+class Treating(Protocol):
+    """See ``treatments``. The last of them that ``maps`` says by ``map_to_keep`` (None: nothing) what a response that a
+    client gets as it comes has to be for others (see ``map_back`` of :class:`txproxy.interfaces.Plan`).
+    """
+
+    maps: bool
+    map_to_keep: Any
+
+    def __call__(self, plan: Any) -> None:
+        """Treat a plan."""
 
 
 @instance_names(
@@ -64,7 +76,7 @@ class RequestContext:
     answered it, and would answer the other as well.
 
     ``treatments`` are what those who stand around the place of a cache do with the plan of a request, the innermost
-    first: they are called with that of each one which is sent from there on its behalf.
+    first: they are called with that of each one which is sent from there on its behalf, and map what is kept of others.
 
     ``response_filters`` and ``request_filters`` are what its messages pass, in the order in which they do; ``attempt``
     is, for response filters, the one whose response comes, or None for an answer of the proxy's own.
@@ -95,7 +107,7 @@ class RequestContext:
     again: LastingAnswer | None
     request_filters: tuple[RequestFilter, ...]
     attempt: Any = None
-    treatments: tuple[Callable[[Any], None], ...] = ()
+    treatments: tuple[Treating, ...] = ()
     # those of decisions that may still be asked for, or never will: they are told of the end as well
     filters_aside: tuple[Filters, ...]
     # the filters that were told that it is over

@@ -89,6 +89,34 @@ def test_what_is_kept_is_mapped_for_the_host_and_the_prefix_by_which_it_is_asked
 
 
 @pytest.mark.parametrize("map_back", [True, False])
+@pytest.mark.parametrize("treated", [True, False])
+def test_what_is_kept_of_a_post_or_a_head_names_no_upstream(routed, treated, map_back):
+    proxy = routed(Treatment(response=ResponseRewrite(map_back=map_back)) if treated else Treatment(max_body=9))
+    mapped = b"5; url=http://%b/y" % (b"a" if map_back or not treated else b"10.0.0.1:8080")
+    fields = {"content_location": "/x", "refresh": "5; url=http://10.0.0.1:8080/y", "etag": '"a"', **FRESH}
+    posted = get("/x", "POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n")
+    for asked, body in ((posted, "hello"), (get("/x", "HEAD"), "")):
+        got, question = proxy.ask(asked, proxy.response(body, length=5, **fields))
+        assert question is not None and got.fields["refresh"] == mapped
+        got, question = proxy.ask(get("/x"))
+        assert question is None and "hit" in got.told
+        assert (got.fields["refresh"], got.body) == (mapped, b"hello")
+        proxy.pass_time(61)
+
+
+def test_what_a_post_says_is_elsewhere_is_not_used_any_more(routed):
+    proxy = routed(Treatment(response=ResponseRewrite()))
+    assert proxy.ask(get("/y"), proxy.response(**FRESH))[1] is not None
+    client = proxy.connect()
+    client.send(get("/x", "POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 0\r\n\r\n"))
+    origin, _ = proxy.question()
+    # RFC 9111 4.4
+    origin.send(proxy.response("", "201 Created", location="http://10.0.0.1:8080/y"))
+    assert b"http://a/y" in client.take()
+    assert proxy.ask(get("/y"), proxy.response(**FRESH))[1] is not None
+
+
+@pytest.mark.parametrize("map_back", [True, False])
 def test_a_route_may_map_nothing(routed, map_back):
     proxy = routed(Treatment(response=ResponseRewrite(map_back=map_back, set_headers={"X-A": "b"})))
     for _ in range(2):

@@ -41,6 +41,19 @@ _LONGEST_GROUP: Final = 4096
 Keying: TypeAlias = "Callable[[RequestHead, RequestContext, CachePolicy, bytes], list[bytes]]"
 
 
+def _for_all(response: ResponseHead, asked: RequestHead, context: RequestContext) -> ResponseHead:
+    """A ``response`` on its way to a client, before a route has mapped it for that one: with what is mapped of it for
+    all, as nothing that is kept is to name an upstream.
+    """
+    map_to_keep = None
+    for treating in context.treatments:
+        if treating.maps:
+            map_to_keep = treating.map_to_keep
+    if map_to_keep is None or not response.headers.names_server:
+        return response
+    return response.with_lines(map_to_keep(context.attempt, asked, context, response.headers.lines))
+
+
 class PassedFilter(ResponseFilter):
     """Says in Cache-Status ``why`` a response has come past the cache, with a ``detail``."""
 
@@ -61,11 +74,11 @@ class PassedFilter(ResponseFilter):
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         now = self.cache.now()
         if context.attempt is not None:
-            self.came(response, now)
+            self.came(_for_all(response, self.asking.request, context), now)
         return response.with_lines(with_status(response.headers.lines, self.verdict, self.cache.name, now))
 
     def came(self, response: ResponseHead, now: float) -> None:
-        """An upstream has answered."""
+        """An upstream has answered: so, without what is for the client alone."""
 
 
 class LearnedFilter(ResponseFilter):
@@ -191,7 +204,7 @@ class SilentFilter(UnsafeFilter):
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         if context.attempt is not None:
-            self.came(response, self.cache.now())
+            self.came(_for_all(response, self.asking.request, context), self.cache.now())
         return response
 
 
@@ -218,7 +231,9 @@ class PostFilter(UnsafeFilter):
 
     def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
         """See :class:`txproxy.interfaces.ResponseFilter`."""
-        kept = self._keepable(response) if context.attempt is not None else None
+        kept = None
+        if context.attempt is not None:
+            kept = self._keepable(_for_all(response, self.asking.request, context))
         if kept is None:
             return super().head(response, context)
         most = self.asking.policy.max_object_size

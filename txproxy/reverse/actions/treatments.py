@@ -229,7 +229,10 @@ class Treated:
                 context.trace.hide(self._request.kept)
             head = self._request.apply(head, context)
         if self._composed:
-            context.treatments = (_TreatmentOfSent(self._treat_sent, head, context), *context.treatments)
+            context.treatments = (
+                _TreatmentOfSent(self._treat_sent, head, context, self._treatment.response),
+                *context.treatments,
+            )
         decision: Decision = self._treat(head, context, self._action.plan(head, context))
         return decision
 
@@ -294,14 +297,18 @@ class Treated:
 class _TreatmentOfSent:
     """What ``treat`` does with the plans of requests that are sent on behalf of one, the first of which is known."""
 
-    __slots__ = ("_treat", "_head", "_context", "_again")
+    __slots__ = ("maps", "map_to_keep", "_treat", "_head", "_context", "_again")
 
     def __init__(
         self,
         treat: Callable[[RequestHead, RequestContext, Plan, bool], None],
         head: RequestHead,
         context: RequestContext,
+        response: ResponseRewrite | None,
     ) -> None:
+        # See txproxy.interfaces.context.Treating.
+        self.maps = response is not None
+        self.map_to_keep = response.map_to_keep if response is not None else None
         self._treat = treat
         self._head = head
         self._context = context
