@@ -151,11 +151,10 @@ class WrongProtocol(RequestError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
-        self.page = self._say
-
-    def _say(self, html: bool) -> tuple[bytes, bytes]:
+        # A method of its own would be a circle, with all that its traceback has of a connection.
         # Who has sent no request has not said what it likes to read.
-        return b"text/plain; charset=utf-8", f"400 Bad Request\nThis is {self.detail}.\n".encode()
+        text = f"400 Bad Request\nThis is {detail}.\n".encode()
+        self.page = lambda html: (b"text/plain; charset=utf-8", text)
 
 
 class AmbiguousPath(RequestError):

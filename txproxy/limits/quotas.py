@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from txproxy.errors import ConfigError, RequestDenied
 from txproxy.frozen_values import frozen
 from txproxy.interfaces.allowances import Metered
-from txproxy.interfaces.pages import Page, page
+from txproxy.interfaces.pages import page
 from txproxy.limits.scopes import PER, Scope, parse_scope, positive
 from txproxy.limits.usage import DAY, MONTH, IUsage, Usage
 from txproxy.matching.clients import IPV6_PREFIX, client_key
@@ -52,10 +52,8 @@ class OverQuota(RequestDenied):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
-        self.page = self._page
-
-    def _page(self, html: bool) -> Page:
-        return page(html, "403 Forbidden", f"{self.detail}.")
+        # A method of its own would be a circle, with all that its traceback has of a connection.
+        self.page = lambda html: page(html, "403 Forbidden", f"{detail}.")
 
 
 def _size_text(size: int) -> str:

@@ -43,6 +43,10 @@ class Bandwidth(PlainValue):
         return parse_scope(self.per, self.only)
 
 
+def _nothing() -> None:
+    pass
+
+
 class _Lane:
     """The allowance of one direction of one exchange: what all of its buckets have."""
 
@@ -90,6 +94,8 @@ class _Lane:
         """See :class:`txproxy.interfaces.Allowance`."""
         for bucket in self._buckets:
             bucket.leave(self)
+        # What has ended leaves no circle, which would wait for the collector.
+        self._more = _nothing
 
 
 class Shaper:

@@ -264,6 +264,27 @@ class _Side:
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             self.splice.pool.give_back(pipe)
+        # What has ended leaves no circle, which would wait for the collector. A reactor may say that there is room, or
+        # more, to who has just read the end.
+        self.splice = self.other = self.socket = _NOBODY
+        self._large = False
+
+
+class _Nobody:
+    """What a side has when all is over: nothing comes, nothing waits, and nobody wants to know."""
+
+    def recv(self, size: int) -> bytes:
+        """Nothing comes."""
+        raise BlockingIOError
+
+    def go_on(self) -> None:
+        """Nothing waits."""
+
+    def cut(self, side: _Side, fault: OSError | None = None) -> None:
+        """It has ended before."""
+
+
+_NOBODY: Final[Any] = _Nobody()
 
 
 class Splice:
@@ -321,6 +342,7 @@ class Splice:
 
     def stop(self) -> None:
         """Stop."""
-        self._ended = True
-        self._first.release()
-        self._second.release()
+        if not self._ended:
+            self._ended = True
+            self._first.release()
+            self._second.release()

@@ -13,6 +13,10 @@ from txproxy.interfaces.allowances import Allowance
 Lane: TypeAlias = Callable[[Callable[[], None]], Allowance]
 
 
+def _nothing(*_: bytes) -> None:
+    pass
+
+
 class Valve:
     """Hands bytes to ``deliver`` as fast as an allowance from ``lane`` has it. ``hold`` is called when the source is to
     be read no more, be it for that or because the sink is slow, and ``release`` when it is to be read on: never twice
@@ -126,3 +130,5 @@ class Valve:
         self._held = b""
         self._after = None
         self._allowance.close()
+        # What has ended leaves no circle, which would wait for the collector.
+        self._deliver = self._hold = self._release = _nothing

@@ -231,8 +231,9 @@ class Tunnel:
             return
         if by_peer and not clean and not end.read_closed and not end.other.read_closed:
             self.cut_by = end
+        transports = end.transport, end.other.transport
         self._finish()
-        for transport in (end.transport, end.other.transport):
+        for transport in transports:
             # A transport with a producer may wait for it before it closes.
             transport.unregisterProducer()
             if clean:
@@ -264,9 +265,14 @@ class Tunnel:
         closed, self._closed = self._closed, None
         self.exchange = None
         self._home.deadlines.forget(self)
-        if self._spliced is not None:
-            self._spliced.stop()
+        spliced, self._spliced = self._spliced, None
+        if spliced is not None:
+            spliced.stop()
+            self.client.received += spliced.moved_from_first
+            self.upstream.received += spliced.moved_from_second
         self.client.close()
         self.upstream.close()
         if closed is not None:
             closed(self)
+        self.client.forget()
+        self.upstream.forget()

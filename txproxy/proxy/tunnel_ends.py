@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
@@ -46,6 +46,28 @@ class Joining(Protocol):
 
     def stand_still(self) -> CarriedTunnel | None:
         """Let nothing pass any more."""
+
+
+class _Nobody:
+    """What an end has for its tunnel, the other end and that one's transport when all is over: so it leaves no circle,
+    which would wait for the collector. What still comes is for nobody.
+    """
+
+    exchange = None
+    read_closed = True
+
+    @property
+    def transport(self) -> _Nobody:
+        """Nor is there one."""
+        return self
+
+    def _nothing(self, *_: Any, **__: Any) -> None:
+        pass
+
+    send = moved = half_closed = half_closing = lost = pauseProducing = resumeProducing = _nothing
+
+
+_NOBODY: Final[Any] = _Nobody()
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
@@ -133,6 +155,10 @@ class TunnelEnd:
 
     def close(self) -> None:
         """The tunnel is over."""
+
+    def forget(self) -> None:
+        """All who are told of that have been."""
+        self.tunnel = self.other = _NOBODY
 
 
 class ShapedEnd(TunnelEnd):

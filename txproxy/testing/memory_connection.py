@@ -176,4 +176,5 @@ class MemoryConnection:
     def _lost(self, reason: Exception) -> None:
         if not self.closed:
             self.closed = True
-            self._protocol.connectionLost(Failure(reason))
+            protocol, self._protocol, self._producer = self._protocol, None, None
+            protocol.connectionLost(Failure(reason))

@@ -184,6 +184,7 @@ class ClientProtocol:
         self.state = following(self.state, _CLOSED)
         self.services.deadlines.forget(self)
         forget_age(self._age)
+        self._age = None
         if self.tunnel is not None:
             self.tunnel.connectionLost(reason)
         exchange, self.exchange = self.exchange, None

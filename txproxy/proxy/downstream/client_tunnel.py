@@ -19,9 +19,12 @@ class TunnelClient(Protocol):
     """
 
     services: Services
-    transport: Any
     tunnel: TunnelEnd | Gate | None
     client_ended: bool
+
+    @property
+    def transport(self) -> Any:
+        """That of its connection, or of a stream."""
 
 
 def begin_tunnel(

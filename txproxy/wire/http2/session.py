@@ -134,7 +134,8 @@ class Session:
                 else:
                     getattr(self, _OTHERS.get(kind, "_unknown"))(number, flags, payload)
         except ConnectionFault as fault:
-            self.fault = fault
+            # Its frames have this session.
+            self.fault = fault.with_traceback(None)
             self.reader.clear = False
             self.go_away(fault.code)
         if self.sending.drained:

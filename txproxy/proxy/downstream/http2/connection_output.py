@@ -46,6 +46,10 @@ class ConnectionOutput:
         if self._turn is not None:
             self._turn = turn
 
+    def forget(self) -> None:
+        """The connection is over. What has ended leaves no circle, which would wait for the collector."""
+        self._handle = _handled_by_nobody
+
     def want(self) -> None:
         """Have what there is leave with all else of this turn, or at once where none is gathered."""
         if self.wanted:
@@ -114,6 +118,10 @@ class ConnectionOutput:
             self._reading_paused = False
             self.hold_reading(-1)
         self._handle(self._session.release())
+
+
+def _handled_by_nobody(events: list[Event]) -> None:
+    pass
 
 
 def _write(output: ConnectionOutput, _: bytes) -> None:

@@ -23,7 +23,7 @@ class FramesAhead:
 
     def wait(self) -> None:
         """There is more than its share."""
-        if self._next_turn is None:
+        if self._next_turn is None and self._client is not None:
             self._next_turn = self._client.services.reactor.callLater(0, self._go_on)
 
     def keep(self, data: bytes) -> bool:
@@ -36,14 +36,16 @@ class FramesAhead:
         return True
 
     def cancel(self) -> None:
-        """Nobody reads it any more."""
+        """Nobody reads it any more. What has ended leaves no circle, which would wait for the collector."""
+        self._client = None
         if self._next_turn is not None:
             self._next_turn.cancel()
             self._next_turn = None
 
     def _go_on(self) -> None:
         self._next_turn = None
-        self._client.dataReceived(b"")
+        client = self._client
+        client.dataReceived(b"")
         if self._held and self._next_turn is None:
             self._held = False
-            self._client.output.hold_reading(-1)
+            client.output.hold_reading(-1)

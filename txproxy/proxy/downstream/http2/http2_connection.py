@@ -357,11 +357,15 @@ class Http2Protocol:
         self._ahead.cancel()
         self.services.deadlines.forget(self)
         forget_age(self._age)
+        self._age = self._head_watch = None
         self.services.streams -= self._counted
         self._counted = 0
         if self._half_closed is not None:
             self._half_closed.forget()
+            self._half_closed = None
         self._lose_streams()
+        self.session.streams.clear()
+        self.output.forget()
         self.factory.admission.left(self)
 
     def exchanges(self) -> list[Exchange]:

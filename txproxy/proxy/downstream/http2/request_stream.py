@@ -185,12 +185,16 @@ class RequestStream(Stream):
         self.client.left(self)
 
     def _forget(self) -> None:
+        # What has ended leaves no circle, which would wait for the collector.
         if self.rest is not None:
             self.rest.forget()
+            self.rest = None
         if self.body is not None:
             self.body.forget()
+            self.body = None
         if self.tunnel is not None:
             self.tunnel.lost()
+            self.tunnel = None
         self._go_on()
 
     def exchanges(self) -> list[Exchange]:

@@ -31,7 +31,7 @@ class StreamTunnel:
     """
 
     __slots__ = (
-        "services", "transport", "tunnel", "client_ended", "closing", "_stream", "_parts", "_reading", "_told_end",
+        "services", "tunnel", "client_ended", "closing", "_stream", "_parts", "_reading", "_told_end",
         "_full", "_giving",
     )  # fmt: skip
 
@@ -39,8 +39,6 @@ class StreamTunnel:
 
     def __init__(self, stream: Any) -> None:
         self.services = stream.client.services
-        # for the tunnel: this
-        self.transport = self
         self.tunnel: TunnelEnd | Gate | None = None
         self.client_ended = not stream.may_receive
         # all is said, and leaves when windows let it
@@ -51,6 +49,11 @@ class StreamTunnel:
         self._told_end = False
         self._full = False
         self._giving = False
+
+    @property
+    def transport(self) -> StreamTunnel:
+        """That of the tunnel's end."""
+        return self
 
     def begin(self, exchange: Exchange, upstream: RawConnection, asked_for: bool) -> None:
         """The tunnel stands."""
