@@ -334,7 +334,7 @@ def use_descriptors(config: Config) -> None:
     if hard != resource.RLIM_INFINITY and hard < most * 2:
         _log.warn(
             "there may be {hard} descriptors (ulimit -n, LimitNOFILE=): enough for {room} proxied connections,"
-            " and not for max_connections = {most}: who comes beyond that is turned away, and does not wait",
+            " and not for max_connections = {most}: who comes beyond that waits until others have left",
             hard=hard,
             room=hard // 2,
             most=most,

@@ -8,11 +8,12 @@ from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface import implementer
 
+from tests.net.descriptors import no_descriptor_to_be_had
 from tests.net.sockets import Turns
-from txproxy.net.transports.accepted_transports import AcceptedTransport, accept_function, pass_options_on
+from txproxy.net.transports.accepted_transports import RESTS, AcceptedTransport, accept_function, pass_options_on
 from txproxy.net.transports.any_transports import end_at_once, half_close, set_tcp_options
 from txproxy.net.transports.listening_ports import bound_accepts
 
@@ -90,6 +91,18 @@ def make():
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def logged():
+    lines = []
+
+    def observe(event):
+        lines.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
 
 
 @pytest.fixture
@@ -307,10 +320,43 @@ def spare():
 
 
 def test_what_goes_wrong_is_twisteds_to_deal_with():
-    port = Port((spare(), ("::1", 1, 0, 0)), OSError(errno.EMFILE, "no more"))
+    port = Port((spare(), ("::1", 1, 0, 0)), OSError(errno.EPERM, "a firewall"))
     port.numberAccepts = 5
     accept_function(port, 16)()
     assert port.asked == 1 and len(port.built) == 1
+
+
+def test_who_connects_waits_where_there_are_no_descriptors_and_the_log_says_so_once(make, logged):
+    world = make()
+    address = world.port.socket.getsockname()
+    clients = [socket.create_connection(address, timeout=10) for _ in range(3)]
+    world.clients += clients
+    for _ in range(3):
+        with no_descriptor_to_be_had():
+            world.reactor.read(patience=10)
+            # The reactor is not told again and again.
+            assert world.port not in world.reactor.readers
+            world.reactor.advance(RESTS - 0.1)
+            assert world.port not in world.reactor.readers
+        world.reactor.advance(0.1)
+        assert world.port in world.reactor.readers and not world.protocols
+    (line,) = [one for one in logged if "connections" in one]
+    assert line.startswith("no more connections can be accepted: ") and "(EMFILE)" in line
+    while len(world.protocols) < 3:
+        world.reactor.read(patience=10)
+    assert not any(protocol.lost for protocol in world.protocols)
+    for client, protocol in zip(clients, world.protocols, strict=True):
+        assert client.getsockname() == protocol.transport.client
+
+
+def test_a_port_that_listens_no_more_does_not_read_after_its_rest(make):
+    world = make()
+    world.clients.append(socket.create_connection(world.port.socket.getsockname(), timeout=10))
+    with no_descriptor_to_be_had():
+        world.reactor.read(patience=10)
+    world.port.stopListening()
+    world.reactor.advance(RESTS)
+    assert not world.reactor.readers
 
 
 def test_an_address_within_a_network_names_it():

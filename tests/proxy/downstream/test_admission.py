@@ -363,3 +363,13 @@ def test_raw_streams_have_no_requests_to_handle():
 def test_the_connections_of_a_site_are_its_own():
     with pytest.raises(ConfigError, match="connections are the site's"):
         ReverseProxyResource(Pool(["http://10.0.0.1:80"]), middleware=[NotFrom()], reactor=Clock())
+
+
+def test_a_port_that_reads_again_by_itself_is_stopped_with_the_next_who_has_to_wait(admission):
+    port = Port()
+    for _ in range(3):
+        admission.admit(Guest(port))
+    assert not port.reads
+    port.startReading()
+    admission.admit(Guest(port))
+    assert not port.reads

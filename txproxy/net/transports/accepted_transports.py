@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from errno import EWOULDBLOCK
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM, EWOULDBLOCK, errorcode
 from typing import Any, Final
 
 from twisted.internet import error, main, tcp
@@ -21,6 +21,11 @@ _log = Logger()
 _INHERITED: Final = hasattr(socket, "SO_DOMAIN") and hasattr(socket, "TCP_KEEPIDLE")
 # After so many seconds without a byte the system asks whether the peer is still there.
 PROBE_AFTER: Final = 60
+# Nothing more is to be had of what a connection needs: a descriptor, or memory of the kernel's. So long a port lets
+# wait then who has connected, in seconds, as nginx does, and so seldom it says so.
+_EXHAUSTED: Final = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
+RESTS: Final = 0.5
+_SAID_FOR: Final = 60.0
 
 
 class AcceptedTransport(tcp.Server):
@@ -139,9 +144,11 @@ def accept_function(port: Any, most: int) -> Callable[[], None]:
                 descriptor, address = accept()
             except BlockingIOError:
                 break
-            except OSError:
-                # There may be no more descriptors, or no memory.
-                by_itself()
+            except OSError as fault:
+                if fault.errno in _EXHAUSTED:
+                    _rest(port, fault)
+                else:
+                    by_itself()
                 return
             accepted += 1
             _take_in(port, socket.socket(family, kind, proto, descriptor), address)
@@ -149,6 +156,31 @@ def accept_function(port: Any, most: int) -> Callable[[], None]:
         port.numberAccepts = accepted + 20 if accepted == wanted else max(1, accepted)
 
     return accept_some
+
+
+def _rest(port: Any, fault: OSError) -> None:
+    """Leave who has connected in the backlog for a moment. To be told of them again and again would take all of the
+    time in which others end, and Twisted lets them in and closes them, with three lines in the log for each.
+    """
+    port.stopReading()
+    reactor = port.reactor
+    now = reactor.seconds()
+    if now >= port.__dict__.get("says_again", now):
+        port.says_again = now + _SAID_FOR
+        _log.warn(
+            "no more connections can be accepted: {fault} ({name}); who has connected waits until others have left",
+            fault=fault.strerror,
+            name=errorcode.get(fault.errno or 0),
+        )
+    if not port.__dict__.get("rests"):
+        port.rests = True
+        reactor.callLater(RESTS, _read_on, port)
+
+
+def _read_on(port: Any) -> None:
+    port.rests = False
+    if port.connected and not port.disconnecting:
+        port.startReading()
 
 
 def _take_in(port: Any, handle: socket.socket, address: tuple[Any, ...]) -> None:

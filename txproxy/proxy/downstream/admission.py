@@ -168,7 +168,8 @@ class Admission(Generic[Guest]):
             return True
         self._waiting.append(guest)
         port = listening_port(guest.transport)
-        if port is not None and port not in self._full_ports:
+        if port is not None:
+            # It may read again by itself, after it had a rest (see txproxy.net.transports.accepted_transports).
             self._full_ports.add(port)
             port.stopReading()
         return False
