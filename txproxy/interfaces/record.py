@@ -9,7 +9,7 @@ from txproxy.errors import ExchangeError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.attempt import Attempt
 from txproxy.interfaces.context import RequestContext
-from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import RequestHead, ResponseHead
 
 
 class AttemptRecord:
@@ -213,10 +213,6 @@ class ExchangeRecord:
             return exchange
         # First: one whose context is asked for has a request of its own from then on.
         context = exchange.context
-        response = exchange.response
-        if type(response) is SharedHead:
-            # Whatever is made of it is nothing to the others.
-            response = response.alone()
         return ExchangeRecord(
             exchange.request,
             context,
@@ -228,9 +224,19 @@ class ExchangeRecord:
             exchange.attempts,
             exchange.first_byte,
             exchange.seconds,
-            response,
+            exchange.response,
             exchange.stream,
         )
+
+    @staticmethod
+    def for_keeping(exchange: FinishedExchange) -> ExchangeRecord:
+        """The same for who may change it as well: others may have the same heads, to whom that is nothing."""
+        record = ExchangeRecord.of(exchange)
+        request, response = record.request, record.response
+        record.request = request.with_fields(request.headers, request.path)
+        if response is not None:
+            record.response = response.alone()
+        return record
 
     @property
     def client_ip(self) -> str:

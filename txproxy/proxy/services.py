@@ -182,7 +182,7 @@ class Services:
             except Exception:
                 _log.failure("an observer failed")
         if self._keeping:
-            record = ExchangeRecord.of(exchange)
+            record = ExchangeRecord.for_keeping(exchange)
             for keeping in self._keeping:
                 try:
                     keeping(record)

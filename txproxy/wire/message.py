@@ -150,6 +150,10 @@ class ResponseHead:
         """The same response with other field ``lines``, which are known to be well formed."""
         return ResponseHead(self.status, Headers.from_lines(lines), self.reason, self.body, self.minor, self.keep_alive)
 
+    def alone(self) -> ResponseHead:
+        """One of the same for a single response, which may be changed."""
+        return ResponseHead(self.status, self.headers, self.reason, self.body, self.minor, self.keep_alive)
+
     def __repr__(self) -> str:
         return f"ResponseHead({self.status}, {self.headers!r})"
 
@@ -175,10 +179,6 @@ class SharedHead(ResponseHead):
         self.onward: SharedHead | None = None
         self.written: bytes | None = None
         self.framed: Any = None
-
-    def alone(self) -> ResponseHead:
-        """One of the same for a single response, which may be changed."""
-        return ResponseHead(self.status, self.headers, self.reason, self.body, self.minor, self.keep_alive)
 
 
 class EndOfMessage:

@@ -38,6 +38,27 @@ def test_it_is_the_same_answer(proxy, body):
     assert [record.sent for record in proxy.finished] == [len(body)] * 5
 
 
+def test_what_an_observer_makes_of_its_head_is_of_no_other_answer(make):
+    seen = []
+
+    def hide(record):
+        seen.append((record.request.path, record.status))
+        record.request.path = b"/hidden"
+        record.response.headers = Headers([(b"Content-Length", b"0")])
+
+    def build(reactor, middleware, _observers):
+        return ReverseProxyFactory(Pool(["http://10.0.0.1"]), observers=(hide,), middleware=middleware, reactor=reactor)
+
+    proxy = make(build=build)
+    proxy.ask(get(), proxy.response(**FRESH))
+    client = proxy.connect()
+    for _ in range(4):
+        client.send(get())
+        assert client.take().endswith(b"hello")
+        assert proxy.ask(get())[0].fields["content-length"] == b"5"
+    assert seen == [(b"/x", 200)] * 9
+
+
 def test_it_ends_with_the_lifetime(proxy):
     proxy.ask(get(), proxy.response(**FRESH))
     proxy.pass_time(59.5)

@@ -3,11 +3,18 @@
 import pytest
 
 from tests.proxy.caching.caching_proxy import CachingProxy, get
+from tests.proxy.downstream.http2.http2_peer import Http2Peer as Client
 from tests.proxy.exchanges.filtering import GET, OK, PUT
+from tests.proxy.upstream.http2_peer import Http2Peer as Upstream
 from txproxy import Limits, Pool, PoolSettings, ReverseProxyFactory
 from txproxy.errors import ConnectionRefused
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.headers import Headers
+from txproxy.wire.message import RequestHead, ResponseHead
+
+ASKED = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 5\r\n\r\nhello"
 
 
 @pytest.fixture
@@ -198,4 +205,47 @@ def test_what_a_cache_has_got_for_it_is_its_attempt():
     proxy.ask(get("/x"))
     (attempt, attempts), hit = seen
     assert attempt is attempts[0].attempt and attempt.upstream.name and hit == (None, ())
+    proxy.close()
+
+
+@pytest.mark.parametrize("upstream", ["http", "h2c"])
+def test_what_an_observer_makes_of_heads_is_of_no_other_request(upstream):
+    kinds = []
+
+    def hide(record):
+        kinds.append((type(record.request), type(record.response)))
+        record.request.path = b"/hidden"
+        record.response.status = 299
+        record.response.headers = Headers([(b"Content-Length", b"0")])
+
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool([f"{upstream}://10.0.0.1"]), via=None, h2c=True, observers=(hide,), reactor=reactor
+        )
+    )
+    client, others = proxy.connect(), [Client(proxy.connect()) for _ in range(2)]
+    peer = None
+
+    def answer(path):
+        nonlocal peer
+        if upstream == "http":
+            (asked,) = [one for one in proxy.network.connections if one.received]
+            assert asked.take().startswith(b"GET %b " % path)
+            asked.send(ANSWER)
+        else:
+            peer = peer or Upstream(proxy.upstream)
+            stream = max(peer.look().heads)
+            assert peer.head(stream)[":path"] == path.decode()
+            peer.answer(stream, 200, ("date", "D"), ("content-length", "5"), body=b"hello")
+
+    for _ in range(6):
+        client.send(ASKED)
+        answer(b"/x")
+        assert client.take().lower() == ANSWER.lower()
+        for other in others:
+            stream = other.ask()
+            answer(b"/")
+            response = other.turn().responses[stream]
+            assert (response.status, response.field(b"date"), response.body) == (200, b"D", b"hello")
+    assert {*kinds} == {(RequestHead, ResponseHead)}
     proxy.close()

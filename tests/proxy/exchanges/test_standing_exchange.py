@@ -16,9 +16,8 @@ from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
-from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import RequestHead, ResponseHead, SharedRequest
+from txproxy.wire.message import RequestHead, SharedRequest
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
 HEAD = GET.replace(b"GET", b"HEAD")
@@ -342,46 +341,3 @@ def test_a_client_that_has_logged_in_goes_by_the_connection_that_knows_it(make_w
         assert world.client.take() == OK
     assert world.kinds[-3:] == [Exchange] * 3
     other.drop()
-
-
-@pytest.mark.parametrize("upstream", ["http", "h2c"])
-def test_what_an_observer_makes_of_heads_is_of_no_other_request(upstream):
-    kinds = []
-
-    def hide(record):
-        kinds.append((type(record.request), type(record.response)))
-        record.request.path = b"/hidden"
-        record.response.status = 299
-        record.response.headers = Headers([(b"Content-Length", b"0")])
-
-    proxy = ProxyInMemory(
-        lambda reactor: ReverseProxyFactory(
-            Pool([f"{upstream}://10.0.0.1"]), via=None, h2c=True, observers=(hide,), reactor=reactor
-        )
-    )
-    client, others = proxy.connect(), [Client(proxy.connect()) for _ in range(2)]
-    peer = None
-
-    def answer(path):
-        nonlocal peer
-        if upstream == "http":
-            (asked,) = [one for one in proxy.network.connections if one.received]
-            assert asked.take().startswith(b"GET %b " % path)
-            asked.send(OK)
-        else:
-            peer = peer or Upstream(proxy.upstream)
-            stream = max(peer.look().heads)
-            assert peer.head(stream)[":path"] == path.decode()
-            peer.answer(stream, 200, ("date", "D"), ("content-length", "5"), body=b"hello")
-
-    for _ in range(6):
-        client.send(GET)
-        answer(b"/x")
-        assert client.take().lower() == OK.lower()
-        for other in others:
-            stream = other.ask()
-            answer(b"/")
-            response = other.turn().responses[stream]
-            assert (response.status, response.field(b"date"), response.body) == (200, b"D", b"hello")
-    assert {*kinds} == {(RequestHead, ResponseHead)}
-    proxy.close()
