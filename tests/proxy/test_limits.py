@@ -8,6 +8,7 @@ from txproxy.testing import ProxyInMemory
 from txproxy.upstreams.health.health_check import HealthCheck
 from txproxy.upstreams.pool_settings import PoolSettings
 from txproxy.upstreams.upstream import State
+from txproxy.wire.http2.own_settings import grown_in
 
 
 @pytest.mark.parametrize(
@@ -79,3 +80,15 @@ def test_a_bare_lf_in_responses_is_tolerated_for_a_pool_or_a_listener(says):
 
 def test_a_connection_that_is_kept_with_tolerance_serves_nobody_without():
     assert Address("10.0.0.1", 80).key != Address("10.0.0.1", 80, tolerate=frozenset({"bare-lf"})).key
+
+
+def test_windows_of_streams_grow_where_they_are_not_said():
+    limits = Limits()
+    assert (limits.http2().growth, limits.http2_upstream().growth) == (13 << 20, 13 << 20)
+    # All of an upstream's streams have room beside what some have grown by.
+    said = limits.http2_upstream()
+    assert grown_in(said.connection_window) >= said.streams * said.stream_window + said.growth
+    limits = Limits(stream_window=1 << 20, upstream_stream_window=1 << 20)
+    assert (limits.http2().growth, limits.http2_upstream().growth) == (0, 0)
+    assert limits.http2_upstream().connection_window == 100 << 20
+    assert Limits(connection_window=1 << 20).http2().growth == 0

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from txproxy.components.rates import Rate
 from txproxy.components.settings import setting
 from txproxy.frozen_values import frozen
 from txproxy.matching.clients import IPV6_PREFIX, prefix_length
 from txproxy.proxy.exchanges.early_body import FIRST_PART
 from txproxy.wire.http2.frames import LARGEST_WINDOW
-from txproxy.wire.http2.own_settings import Http2Settings
+from txproxy.wire.http2.own_settings import Http2Settings, growing_in, grown_in
 from txproxy.wire.size_limits import WireLimits
+
+# The window of a stream as long as it has not grown, and how it is told what it may become.
+STREAM_WINDOW: Final = 1 << 20
+_AS_IT_GOES: Final = "1M, and up to 14M as long as all is taken at once"
+# An upstream's stream grows as it would in a window of this size.
+_GROWN_IN: Final = 16 << 20
 
 
 @frozen
@@ -55,13 +63,13 @@ class Limits:
     # how long a connection is read after its last response, so that the client gets to see it (RFC 9112 section 9.6)
     linger_timeout: float = setting("duration", 2.0, written="2s")
     # of each connection of HTTP/2: its streams at once, and how much of bodies may be on its way to us, of one stream
-    # and of all
+    # and of all. None: STREAM_WINDOW, and more for who has all of it taken at once
     max_concurrent_streams: int = setting("streams", 100)
-    stream_window: int = setting("size of a window", 1 << 20, written="1M")
+    stream_window: int | None = setting("size of a window", None, written=_AS_IT_GOES)
     connection_window: int = setting("size of a window", 16 << 20, written="16M")
     # the same of connections to upstreams: at most so many streams, whatever the upstream would take
     upstream_concurrent_streams: int = setting("streams", 100)
-    upstream_stream_window: int = setting("size of a window", 1 << 20, written="1M")
+    upstream_stream_window: int | None = setting("size of a window", None, written=_AS_IT_GOES)
     # how old a client's connection may become before it is told to open another; None: as old as it likes
     connection_age: float | None = setting("duration", None, formerly="http2_age")
     tunnel_age: float | None = setting("duration", None)
@@ -81,17 +89,20 @@ class Limits:
 
     def http2(self) -> Http2Settings:
         """The part of them that clients of HTTP/2 are told."""
-        streams, window, all_of_it = self.max_concurrent_streams, self.stream_window, self.connection_window
+        streams, all_of_it = self.max_concurrent_streams, self.connection_window
+        window, growth = _window(self.stream_window, all_of_it)
         # What waits for a place, on all streams, leaves room for who has one; but the first part of a body has to come.
         first = max(FIRST_PART, min(window, all_of_it // streams))
-        return Http2Settings(streams, window, all_of_it, first)
+        return Http2Settings(streams, window, all_of_it, first, growth)
 
     def http2_upstream(self) -> Http2Settings:
-        """What upstreams of HTTP/2 are told. All streams together fit into the connection's window: clients that take
-        nothing hold up nobody else's responses.
+        """What upstreams of HTTP/2 are told. All streams together, and what they may grow by, fit into the connection's
+        window: clients that take nothing hold up nobody else's responses.
         """
-        streams, window = self.upstream_concurrent_streams, self.upstream_stream_window
-        return Http2Settings(streams, window, min(streams * window, LARGEST_WINDOW))
+        streams = self.upstream_concurrent_streams
+        window, growth = _window(self.upstream_stream_window, _GROWN_IN)
+        together = growing_in(streams * window + growth) if growth else streams * window
+        return Http2Settings(streams, window, min(together, LARGEST_WINDOW), growth=growth)
 
     def wire(self) -> WireLimits:
         """The part of them that the codecs hold."""
@@ -101,3 +112,10 @@ class Limits:
             max_fields=self.max_fields,
             max_body=self.max_body_size,
         )
+
+
+def _window(said: int | None, all_of_it: int) -> tuple[int, int]:
+    """How large the window of a stream is, and by how much it may grow in a connection's: not where it was said."""
+    if said is not None:
+        return said, 0
+    return STREAM_WINDOW, max(0, grown_in(all_of_it) - STREAM_WINDOW)

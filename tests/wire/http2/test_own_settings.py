@@ -1,7 +1,9 @@
 """What one side says of itself."""
 
+import pytest
+
 from txproxy.wire.http2 import frames
-from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
+from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings, growing_in, grown_in
 
 
 def test_what_both_roles_say() -> None:
@@ -13,3 +15,8 @@ def test_what_both_roles_say() -> None:
 
 def test_a_few_slow_streams_do_not_hold_up_the_others() -> None:
     assert DEFAULT_SETTINGS.connection_window >= 16 * DEFAULT_SETTINGS.stream_window
+
+
+@pytest.mark.parametrize("size", [8, 16 << 20, 100_000_007])
+def test_what_grows_in_a_window(size: int) -> None:
+    assert 0 <= grown_in(growing_in(size)) - size <= 1

@@ -7,18 +7,23 @@ from typing import Final
 from txproxy.frozen_values import frozen
 from txproxy.wire.http2 import frames
 
+# Of a connection's window an eighth is for those that begin when others have grown.
+PART: Final = 8
+
 
 @frozen
 class Http2Settings:
     """What this side says of itself. ``streams`` is how many of the peer's there may be at once, ``stream_window`` and
     ``connection_window`` how much of bodies may be on its way (bytes). Of that of a stream, ``first_window`` is there
-    from its beginning, all of it if that is 0, and the rest once it is widened.
+    from its beginning, all of it if that is 0, and the rest once it is widened. By ``growth`` all may grow together
+    whose bodies are taken as they come.
     """
 
     streams: int = 100
     stream_window: int = 1 << 20
     connection_window: int = 16 << 20
     first_window: int = 0
+    growth: int = 0
 
     def lines(self) -> list[tuple[int, int]]:
         """As SETTINGS has it, for both roles."""
@@ -29,3 +34,13 @@ class Http2Settings:
 
 
 DEFAULT_SETTINGS: Final = Http2Settings()
+
+
+def grown_in(window: int) -> int:
+    """Of a connection's ``window`` so much may be that of streams which have grown."""
+    return window - window // PART
+
+
+def growing_in(streams: int) -> int:
+    """How large a connection's window has to be for ``streams`` with so much of it."""
+    return streams * PART // (PART - 1)

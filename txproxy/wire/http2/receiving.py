@@ -3,32 +3,56 @@
 What has come counts until it is gone from here: who takes it slowly has the peer wait, and nobody else of the
 connection, as long as the windows of a few streams do not fill that of the connection. What these have of it is no part
 of what the others may use: of that, half has to be gone before the peer is told.
+
+On a long way a window is a bound to how fast a body may come: one window in each round trip. So that of a stream of
+which all is taken as it comes grows by as much as is taken, as that of TCP does at its start, and with that doubles in
+each round trip; that of one which is taken slowly is told of nothing until it is as it was. What all have grown by is
+bounded, and leaves each stream its own window within that of the connection, and an eighth of that beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import FLOW_CONTROL_ERROR, ConnectionFault, StreamFault
+from txproxy.wire.http2.own_settings import PART, grown_in
 from txproxy.wire.http2.stream import Stream
 
-# Of a stream's window that half has gone.
-_PART: Final = 2
+# More of a window is told of when half of it has gone. Of a large one the other half may not last for a round trip: so
+# much of it is not waited with, of a stream's these bytes, and of the connection's a PART, or as much if that is less.
+_STEP: Final = 1 << 19
 
 
 class Receiving:
-    """The windows of a connection (of ``connection_window`` bytes) and its streams (``stream_window``, of which
-    ``first_window`` is all before one is widened, if it is not 0), whose updates are put ``out``.
+    """The windows of a connection (of ``connection_window`` bytes) and its ``streams`` (``stream_window``, of which
+    ``first_window`` is all before one is widened, if it is not 0), whose updates are put ``out``. All together may grow
+    by ``growth`` where all is taken as it comes.
     """
 
-    __slots__ = ("left", "_out", "_window", "_gone", "_stream_window", "_first_window", "of_streams")
+    __slots__ = (
+        "left", "_out", "_window", "_part", "_gone", "_stream_window", "_step", "_first_window", "of_streams",
+        "_growth", "_grown", "_streams",
+    )  # fmt: skip
 
-    def __init__(self, connection_window: int, stream_window: int, out: list[bytes], first_window: int = 0) -> None:
+    def __init__(
+        self,
+        connection_window: int,
+        stream_window: int,
+        out: list[bytes],
+        first_window: int = 0,
+        growth: int = 0,
+        streams: Mapping[int, Stream] = MappingProxyType({}),
+    ) -> None:
         self._out = out
         self._window = max(connection_window, frames.DEFAULT_WINDOW)
+        # how much of it has gone when that is told, at the latest
+        self._part = max(self._window // PART, _STEP)
         self._stream_window = stream_window
+        # the same of a stream's, however large it is by now
+        self._step = min((stream_window + 1) // 2, _STEP)
         self._first_window = first_window or stream_window
         # of each stream that will be: as long as the peer has not acknowledged ours, it may know nothing of it
         self.of_streams = frames.DEFAULT_WINDOW
@@ -36,6 +60,10 @@ class Receiving:
         self.left = frames.DEFAULT_WINDOW
         # what has gone of it, and is not yet told
         self._gone = 0
+        # by how much all may grow, and each has, by its number: less than 0 as long as that is taken back
+        self._growth = growth
+        self._grown: dict[int, int] = {}
+        self._streams = streams
 
     def open(self) -> None:
         """Say how large that of the connection is: no setting does."""
@@ -70,12 +98,14 @@ class Receiving:
 
     def gone(self, size: int) -> None:
         """So much is gone, of a stream that there may not be any more."""
-        self._gone += size
-        if self._gone >= self.left:
+        self._gone = gone = self._gone + size
+        if gone >= self.left or gone >= self._part:
             self._tell()
 
     def _tell(self) -> None:
-        """The peer has no more left than what is gone: others may never be, and it may wait for just that."""
+        """The peer has no more left than what is gone: others may never be, and it may wait for just that. Or it is
+        much.
+        """
         if self._gone:
             self._out.append(frames.window_update(0, self._gone))
             self.left += self._gone
@@ -83,14 +113,49 @@ class Receiving:
 
     def gone_on(self, stream: Stream, size: int) -> None:
         """So much of a ``stream`` is gone."""
-        size = min(size, stream.unconsumed)
-        stream.unconsumed -= size
+        lay = stream.unconsumed
+        if size > lay:
+            size = lay
+        stream.unconsumed = lay - size
         self.gone(size)
-        stream.consumed += size
-        if stream.consumed * _PART >= self._stream_window and stream.may_receive:
-            self._out.append(frames.window_update(stream.id, stream.consumed))
-            stream.receive_window += stream.consumed
+        stream.consumed = consumed = stream.consumed + size
+        if consumed >= self._step and stream.may_receive:
+            if self._growth:
+                consumed += self._change(stream, lay, size)
+                if consumed <= 0:
+                    stream.consumed = consumed
+                    return
+            self._out.append(frames.window_update(stream.id, consumed))
+            stream.receive_window += consumed
             stream.consumed = 0
+
+    def _change(self, stream: Stream, lay: int, size: int) -> int:
+        """By how much the window of a ``stream`` is to grow, of which so much ``lay`` here, and this ``size`` is gone;
+        less than 0 where it is to be smaller.
+        """
+        number, grown = stream.id, self._grown
+        has = grown.get(number, 0)
+        if has < 0:
+            # It has gone back.
+            del grown[number]
+            has = 0
+        if lay >= self._stream_window:
+            # It is taken slowly, and what it has grown by would only lie here.
+            if has:
+                grown[number] = -has
+            return -has
+        if lay > self._step or stream.consumed - size >= self._step:
+            # What was just widened is told with this, and has not been of use yet.
+            return 0
+        if grown:
+            self._grown = grown = {one: by for one, by in grown.items() if one in self._streams}
+        # Each has room for its own window, whatever others have grown by.
+        room = grown_in(self._window) - len(self._streams) * self._stream_window
+        more = min(min(self._growth, room) - sum(map(abs, grown.values())), stream.consumed)
+        if more <= 0:
+            return 0
+        grown[number] = has + more
+        return more
 
     def widen(self, stream: Stream) -> None:
         """More is taken of a ``stream`` than the first: the peer is told with what goes next of it."""

@@ -65,8 +65,9 @@ class Session:
         # of the peer: what it says of itself, by the numbers of SETTINGS
         self.peer: dict[int, int] = {}
         self.receiving = Receiving(
-            settings.connection_window, settings.stream_window, self.sending.out, settings.first_window
-        )
+            settings.connection_window, settings.stream_window, self.sending.out,
+            settings.first_window, settings.growth, self.streams,
+        )  # fmt: skip
         self.reader = FrameReader(self._preface, 2 * limits.max_head, self.allowance, self._share)
         self._events: list[Event] = []
         self._were_reset = ResetStreams()

@@ -199,12 +199,13 @@ def test_an_upstream_waits_for_a_client_that_is_slow_and_nobody_else(proxy2):
     assert client.received.endswith(b"3\r\nend\r\n0\r\n\r\n")
 
 
-def test_what_a_client_takes_at_once_is_told_in_halves(proxy2):
-    _, peer = begun(proxy2)
+@pytest.mark.parametrize(("limits", "told"), [({"upstream_stream_window": 1 << 20}, 1 << 19), ({}, 2 << 19)])
+def test_what_a_client_takes_at_once_is_told_in_halves_and_its_window_grows_unless_it_was_said(make2, limits, told):
+    _, peer = begun(make2(Limits(**limits)))
     peer.connection.send(frames.SETTINGS_ACK + peer.head_frame(1))
     for _ in range(40):
         peer.connection.send(data_frame(1, MANY))
-    assert peer.updates(1) == 1 << 19
+    assert peer.updates(1) == told
 
 
 def test_a_client_waits_for_the_window_of_its_stream(proxy2):
