@@ -28,7 +28,7 @@ from txproxy.proxy.exchanges.unread_request import answer_unread
 from txproxy.proxy.minimum_rate import HeadRate, begin_head, late_head, slow_body, slow_head
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.server import ServerCodec
-from txproxy.wire.message import RequestHead, ResponseHead, SharedRequest
+from txproxy.wire.message import EndOfMessage, RequestHead, ResponseHead, SharedRequest
 
 # How many requests that are answered at once a connection has of each turn of the reactor, before others have theirs.
 _SHARE: Final = 8
@@ -54,12 +54,9 @@ class Http1Protocol(ClientProtocol):
         self._close_after = self._pumping = False
         # goes on with what has come, after others had their turn
         self._next_turn: IDelayedCall | None = None
-        # how long the body that is waited for may take
-        self._body_wait: BodyWait | None = None
-        # the head that has taken longer than most do
-        self.head_rate: HeadRate | None = None
-        # requests that are answered again without an exchange, if there are any
-        self._repeated: RepeatedRequests | None = None
+        self._body_wait: BodyWait | None = None  # how long the body that is waited for may take
+        self.head_rate: HeadRate | None = None  # that of a head which has taken longer than most do
+        self._repeated: RepeatedRequests | None = None  # answered again without an exchange
 
     # -- bytes in
 
@@ -126,7 +123,7 @@ class Http1Protocol(ClientProtocol):
                         break
                 elif not exchange.wants_body:
                     break
-                event = codec.next_event()
+                event: Any = codec.next_event()
                 if event is None:
                     if exchange is not None:
                         self._await_body(exchange)
@@ -134,7 +131,12 @@ class Http1Protocol(ClientProtocol):
                 if type(event) is bytes:
                     assert exchange is not None
                     exchange.request_body(event)
-                elif type(event) is RequestHead:
+                elif type(event) is EndOfMessage:
+                    assert exchange is not None
+                    self._body_wait = None
+                    self.deadline = NEVER if not self._write_paused else self.services.idle_limit.ahead
+                    exchange.request_end(event.trailers)
+                else:
                     if not event.body:
                         codec.skip_end()
                     self._begin(event, data)
@@ -144,15 +146,8 @@ class Http1Protocol(ClientProtocol):
                         self.services.turn_writes.flush()
                         share -= 1
                         if not share:
-                            # It goes on when all others have had their turn.
-                            if self.state is _OPEN and codec.buffered and self._next_turn is None:
-                                self._next_turn = self.services.reactor.callLater(0, self._go_on)
+                            self._go_on_later()
                             break
-                else:
-                    assert exchange is not None
-                    self._body_wait = None
-                    self.deadline = NEVER if not self._write_paused else self.services.idle_limit.ahead
-                    exchange.request_end(event.trailers)  # type: ignore[union-attr]
         except RequestError as fault:
             self._request_fault(fault)
         finally:
@@ -160,6 +155,11 @@ class Http1Protocol(ClientProtocol):
         if self._reading_paused and codec.buffered < READ_AHEAD and self.state is _OPEN:
             self._reading_paused = False
             self.transport.resumeProducing()
+
+    def _go_on_later(self) -> None:
+        """Go on when all others have had their turn."""
+        if self.state is _OPEN and self.codec.buffered and self._next_turn is None:
+            self._next_turn = self.services.reactor.callLater(0, self._go_on)
 
     def _go_on(self) -> None:
         self._next_turn = None

@@ -28,15 +28,12 @@ class RepeatedLines:
         self._once: set[bytes] = set()
 
     def came(self, line: bytes, head: RequestHead, size: int) -> None:
-        """A ``line`` has come in a ``head`` of this ``size`` that has no body, and of which nothing
+        """A ``line`` that is not known has come in a ``head`` of this ``size`` that has no body, and of which nothing
         hangs on anything but its bytes.
         """
         if line in self._once:
             self._once.remove(line)
             self.known[line] = SharedRequest.of(head)
-            return
-        if line in self.known:
-            # It was read as one of several.
             return
         self.room -= size if size > _LEAST_SIZE else _LEAST_SIZE
         if self.room > 0:

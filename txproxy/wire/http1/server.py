@@ -85,6 +85,8 @@ class ServerCodec(Codec):
             self._check_incomplete(buffer)
             return None
         fields = self._fields
+        if self.repeated and (request := self._repeated_head(buffer, fields)) is not None:
+            return request
         line = _match_line(buffer) if fields else None
         if line is None:
             return self._new_head(buffer)
@@ -129,6 +131,20 @@ class ServerCodec(Codec):
             if lines.room:
                 lines.came(line[0], head, end)
         return head
+
+    def _repeated_head(self, buffer: bytes, fields: bytes) -> SharedRequest | None:
+        """The same as :meth:`again`, for the first of what may be several in ``buffer``."""
+        at = buffer.find(b"\r\n")
+        request = self.repeated.get(buffer[:at])
+        if request is None or not buffer.startswith(fields, at):
+            return None
+        self._method = request.method
+        self._minor = 1
+        self._state = _END
+        self._buffer = buffer[at + len(fields) :]
+        self._checked = 0
+        self._line_skipped = False
+        return request
 
     def again(self, data: bytes) -> SharedRequest | None:
         """The request that ``data`` are, with its end, if it has come in these bytes before and nothing else is there;
