@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from txproxy.errors import RequestError
 from txproxy.wire.http1 import diagnosis
+from txproxy.wire.size_limits import WireLimits
 
 LINE = b"GET / HTTP/1.1\r\n"
 
@@ -58,3 +60,25 @@ def test_a_long_name_is_cut() -> None:
 
 def test_a_reason_never_has_the_value_in_it() -> None:
     assert "secret" not in diagnosis.of_field_line(b"Authorization: secret\x01")
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET", None),
+        (LINE + b"A: b", None),
+        (b"GET /" + b"x" * 8300, 414),
+        (b"GET /" + b"x" * 8188 + b" HTTP/1.1\r\n", 414),
+        (b"X" * 100 + b" / HTTP/1.1\r\n", None),
+        (b"X" * 8300 + b" /", 501),
+        (LINE + b"A: " + b"x" * 65536, 431),
+        (LINE + b"A: \0", 400),
+    ],
+)
+def test_what_can_become_no_head_within_the_limits_is_refused(data: bytes, status: int | None) -> None:
+    try:
+        diagnosis.check_incomplete(data, 0, WireLimits(max_target=8184))
+    except RequestError as fault:
+        assert fault.status == status
+    else:
+        assert status is None

@@ -6,7 +6,7 @@ from re import Match
 from typing import Final
 
 from txproxy.errors import ExchangeError, RequestError
-from txproxy.wire import grammar, other_protocols
+from txproxy.wire import grammar
 from txproxy.wire.headers import Headers, normal_lines
 from txproxy.wire.http1 import diagnosis, field_template, framing, trailers
 from txproxy.wire.http1.body import Codec, State
@@ -24,10 +24,6 @@ from txproxy.wire.message import (
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import read_target
 
-# What a request line has besides the target: the method, two spaces and the version.
-_REST_OF_LINE: Final = 64
-_AROUND: Final = len(b"  HTTP/1.1")
-_LONGEST_METHOD: Final = _REST_OF_LINE - _AROUND
 _NONE: Final = Headers.parsed([])
 
 # A look-up in an Enum class costs on each event.
@@ -234,7 +230,7 @@ class ServerCodec(Codec):
         """A head that ends at ``end``, and of which nothing else is known than that it is one."""
         limits = self.limits
         if end > limits.max_target:
-            self._check_line(method, target)
+            diagnosis.check_line(method, target, limits.max_target)
         if end > limits.max_head or len(headers.lines) > limits.max_fields:
             raise RequestError("the head is too large", status=431)
         self._method = method
@@ -283,35 +279,8 @@ class ServerCodec(Codec):
         self._begin_body(body)
         return body
 
-    def _check_line(self, method: bytes, target: bytes) -> None:
-        limit = self.limits.max_target
-        if len(target) > limit or len(method) + len(target) + _AROUND > limit + _REST_OF_LINE:
-            raise diagnosis.too_long(len(method) > _LONGEST_METHOD)
-
     def _check_incomplete(self, buffer: bytes) -> None:
-        limits = self.limits
-        checked = self._checked
-        line_end = buffer.find(b"\r\n")
-        # Whoever speaks another protocol may never send an end of line.
-        within_line = line_end < 0 and buffer not in other_protocols.TLS_BEGUN
-        # Once the method is over, only what comes has to be looked at.
-        if within_line and b" " not in buffer[:checked] and not grammar.REQUEST_LINE_BEGUN.fullmatch(buffer):
-            raise diagnosis.no_request(buffer, "malformed request line")
-        # A last byte that is no CRLF yet may be the CR.
-        if (line_end if line_end >= 0 else len(buffer) - 1) > limits.max_target + _REST_OF_LINE:
-            space = buffer.find(b" ")
-            raise diagnosis.too_long((space if space >= 0 else len(buffer)) > _LONGEST_METHOD)
-        if within_line and grammar.NOT_IN_LINE.search(buffer, max(0, checked - 1)):
-            raise diagnosis.no_request(buffer, "malformed request line")
-        if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
-            raise diagnosis.no_request(buffer, "malformed head")
-        if line_end >= max(0, checked - 1):
-            line = grammar.REQUEST_LINE.fullmatch(buffer, 0, line_end)
-            if line is None:
-                raise diagnosis.no_request(buffer, "malformed request line")
-            self._check_line(line[1], line[2])
-        if len(buffer) > limits.max_head:
-            raise RequestError("the head is too large", status=431)
+        diagnosis.check_incomplete(buffer, self._checked, self.limits)
         self._checked = len(buffer)
 
     def _check_body_size(self) -> None:
