@@ -13,10 +13,11 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event, StreamReset
 from txproxy.wire.http2.faults import CANCEL, NO_ERROR, REFUSED_STREAM, ConnectionFault, StreamFault
-from txproxy.wire.http2.field_blocks.block_writer import around_path, fields_block, is_written_plainly, request_block
+from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_block
+from txproxy.wire.http2.field_blocks.request_framing import framing_of, remember_framing
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields, ResponseReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, RESET
-from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, pack_start, read_start
+from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import TURN, Session
 from txproxy.wire.http2.stream import Stream, StreamState
@@ -32,15 +33,11 @@ _CLOSED: Final = StreamState.CLOSED
 # The types and flags of the frames of a response that has a body and no trailers, and is short.
 _HEAD: Final = bytes((frames.HEADERS, frames.END_HEADERS))
 _WHOLE_BODY: Final = bytes((frames.DATA, frames.END_STREAM))
-_WHOLE_HEAD: Final = frames.HEADERS, frames.END_HEADERS | frames.END_STREAM
 _LONGEST: Final = frames.DEFAULT_FRAME_SIZE
 # The length of the body of a response to these is not that of what has come (RFC 9110 sections 9.3.2 and 9.3.6).
 _OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
 
 
-# Scheme and method of a request without a body, what stands before and after the number of its stream, and what puts
-# that together, if it is short.
-_Framed: TypeAlias = "tuple[bytes, bytes, bytes, bytes, frames.Pack | None]"
 # How the frames of a whole response with a body begin, what lies between the numbers of its stream, the field block in
 # that, how long the body and all of it are, and what takes apart several that lie one after the other.
 _Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[memoryview], Iterator[tuple[Any, ...]]]]"
@@ -127,15 +124,14 @@ class ClientSession(Session):
         if not self._plain:
             self._plain = self._may_open
         if ended and not protocol and len(block) <= _LONGEST:
-            framed = scheme, request.method, *frames.around(block, 0)
-            request.headers.around = framed, request.path, *around_path(request, scheme)
+            remember_framing(request, scheme, block)
         return stream
 
     def send_again(self, stream: Stream, request: RequestHead, scheme: bytes) -> bool:
         """The same in fewer steps for a request without a body, with the fields of one before; False if it is none."""
         framed = request.framed if type(request) is SharedRequest else None
         if framed is None or framed[0] is not scheme:
-            framed = _framed(request, scheme)
+            framed = framing_of(request, scheme)
             if framed is None:
                 return False
         # What _open does, written out for speed.
@@ -164,7 +160,7 @@ class ClientSession(Session):
         """
         framed = request.framed if type(request) is SharedRequest else None
         if framed is None or framed[0] is not scheme:
-            framed = _framed(request, scheme)
+            framed = framing_of(request, scheme)
         if framed is None or not self._plain:
             return []
         _, method, begin, block, pack = framed
@@ -387,27 +383,3 @@ class ClientSession(Session):
         super()._close(stream)
         if pending:
             stream.unsent = (*stream.unsent, *pending)
-
-
-def _framed(request: RequestHead, scheme: bytes) -> _Framed | None:
-    """How a ``request`` is written that has the fields of one before; None if it is none. Those that are the same as
-    this one keep it.
-    """
-    known = request.headers.around
-    if known is None:
-        return None
-    framed: _Framed
-    framed, path, before, after = known
-    if framed[0] is not scheme or framed[1] != request.method:
-        return None
-    if path != request.path:
-        path = request.path
-        if not after or not is_written_plainly(path):
-            return None
-        block = b"%b\x04%c%b%b" % (before, len(path), path, after)
-        if len(block) > _LONGEST:
-            return None
-        framed = *framed[:2], pack_start(0, len(block), *_WHOLE_HEAD), block, None
-    if type(request) is SharedRequest:
-        request.framed = framed
-    return framed
