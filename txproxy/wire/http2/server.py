@@ -206,9 +206,7 @@ class ServerSession(Session):
     # -- what is read
 
     def receive(self, data: bytes) -> list[Event]:
-        """See :class:`txproxy.wire.http2.session.Session`. Requests that are whole, and like some before, which most
-        are, are read here: the same as is done for all others, in a third of the steps.
-        """
+        """The same as others do with it; whole requests like some before, as most are, in a third of the steps."""
         reader = self.reader
         if not reader.clear and self.fault is None:
             data = reader.joined(data) or data
@@ -219,9 +217,7 @@ class ServerSession(Session):
             return super().receive(data)
         heads, streams, make_stream = self._heads, self.streams, self._make_stream
         known, last = heads.known, self.last_seen or -1
-        if room > _MOST_HEADS:
-            room = _MOST_HEADS
-        whole = room
+        whole = room = room if room < _MOST_HEADS else _MOST_HEADS
         at = 0
         events: list[Any] = []
         while at <= most and room > 0:
@@ -238,9 +234,7 @@ class ServerSession(Session):
                 alike = self._read_alike(memoryview(data)[at:], found, block, number, room)
                 count = len(alike)
                 events.append((alike, found))
-                last = number + 2 * count - 2
-                at += count * (end - at)
-                room -= count
+                last, room, at = number + 2 * count - 2, room - count, at + count * (end - at)
                 continue
             what: KnownRequest | RequestHead | None = found or heads.known_by_rest(block)
             if what is None:
@@ -251,14 +245,12 @@ class ServerSession(Session):
             stream.send_window = self.sending.initial_window
             stream.method = what.method
             events.append((stream if found is None else [stream], what))
-            room -= 1
-            at = end
+            room, at = room - 1, end
         if events:
-            begun = whole - room
             self.last_seen = last
-            self.active += begun
+            self.active += whole - room
             if at < size:
-                reader.spent = begun * HEAD_SHARE
+                reader.spent = (whole - room) * HEAD_SHARE
         if at == size:
             return events
         return events + super().receive(data[at:])

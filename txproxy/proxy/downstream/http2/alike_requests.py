@@ -135,15 +135,12 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     """Begin those for which a plan stands; gives how many of ``streams`` come before the first that has none."""
     request = what.made or what.shared_head()
     standing = _standing_for(client, request)
-    head: Any = request.onward
     if standing is None:
         return 0
-    services, tolls = client.services, standing.tolls
-    # They have come at the same time.
-    now = _time(services) if services.observed or tolls is not None else None
+    services, tolls, head = client.services, standing.tolls, request.onward
+    now = _time(services) if services.observed or tolls is not None else None  # they have come at the same time
     started = now if services.observed else None
-    # the one that has the turns of all
-    only = standing.take_all(len(streams)) if tolls is None else None
+    only = standing.take_all(len(streams)) if tolls is None else None  # the one that has the turns of all
     # those that go out together, by upstream: by which connection, and how many there is room for
     groups: dict[Any, tuple[Any, int, list[AlikeExchange]]] = {}
     for stream in streams:
@@ -192,7 +189,7 @@ def _time(services: Services) -> float:
     return seconds()
 
 
-def _send(together: list[AlikeExchange], kept: Any, head: RequestHead) -> None:
+def _send(together: list[AlikeExchange], kept: Any, head: RequestHead | None) -> None:
     """Have these go out on a ``kept`` connection, which had room for all of them."""
     if together[0].phase is OVER:
         # Their client has gone meanwhile.
@@ -203,7 +200,7 @@ def _send(together: list[AlikeExchange], kept: Any, head: RequestHead) -> None:
         _send_alone(exchange, connections.next_of(tracker.address.key), head)
 
 
-def _send_alone(exchange: AlikeExchange, kept: Any, head: RequestHead) -> None:
+def _send_alone(exchange: AlikeExchange, kept: Any, head: RequestHead | None) -> None:
     if kept is None:
         exchange.phase = PLANNING
         exchange.make_attempt()
