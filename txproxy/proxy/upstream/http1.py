@@ -14,7 +14,6 @@ from txproxy.errors import ExchangeError, ResponseError, ResponseTimeout, Upstre
 from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
-from txproxy.net.transports.plain_transports import read_little
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.services import Services
 from txproxy.proxy.tunnel_ends import TunnelEnd
@@ -22,7 +21,7 @@ from txproxy.proxy.tunnel_inspection import GateEnd
 from txproxy.proxy.upstream.connection_binding import LOGIN_WANTED, bind_by_answer
 from txproxy.proxy.upstream.connection_pool import Connections
 from txproxy.proxy.upstream.request_writer import RequestWriter
-from txproxy.proxy.upstream.spliced_body import WORTHWHILE, Passage
+from txproxy.proxy.upstream.spliced_body import Passage, end_passage, more_to_come
 from txproxy.proxy.upstream.upstream_states import Progress, UpstreamState, following
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.tolerance import response_codec
@@ -43,7 +42,7 @@ class UpstreamProtocol:
 
     __slots__ = (
         "services", "address", "key", "transport", "codec", "exchange", "deadline", "state", "reused", "handshake_done",
-        "received_any", "request_sent", "unread", "writer", "_keep", "_tunnel", "_passage", "_paused", "_full", "limit",
+        "received_any", "request_sent", "unread", "writer", "_keep", "_tunnel", "passage", "_paused", "_full", "limit",
         "_kept_by", "capacity", "facts",
     )  # fmt: skip
 
@@ -59,7 +58,7 @@ class UpstreamProtocol:
         self.handshake_done: Callable[[Failure | None], None] | None = None
         self.state = _HTTP
         self._tunnel: TunnelEnd | GateEnd | None = None
-        self._passage: Passage | None = None
+        self.passage: Passage | None = None
         # whether more of a request waits for it than it takes is the last
         self._keep = self._paused = self._full = False
         self.limit = services.response_limit
@@ -96,10 +95,8 @@ class UpstreamProtocol:
         """Bytes of a response, or of a tunnel; those on an idle connection are nobody's."""
         exchange = self.exchange
         if exchange is None:
-            if self._tunnel is not None:
-                self._tunnel.dataReceived(data)
-            else:
-                self._unasked(data)
+            take = self._unasked if self._tunnel is None else self._tunnel.dataReceived
+            take(data)
             return
         if self.writer.progress is not _OUT:
             self.not_asked(exchange, ended=False)
@@ -111,7 +108,7 @@ class UpstreamProtocol:
         if shared is not None and (body := codec.again(data)) is not None:
             # The same as below for a head that many share, in fewer steps.
             self._keep = True
-            self._response_over(exchange, False)
+            self.response_over(exchange, False)
             exchange.response_shared(shared, body)
             return
         codec.receive(data)
@@ -128,13 +125,13 @@ class UpstreamProtocol:
                         bind_by_answer(self, exchange.downstream, event.headers)
                     body = codec.whole_body()
                     if body is not None:
-                        self._response_over(exchange, codec.next_message())
+                        self.response_over(exchange, codec.next_message())
                         exchange.response_whole(event, body)
                         return
                     exchange.response_head(event)
                 else:
                     assert type(event) is EndOfMessage
-                    self._response_over(exchange, codec.next_message())
+                    self.response_over(exchange, codec.next_message())
                     exchange.response_end(event.trailers)
                     return
                 if self.exchange is not exchange:
@@ -142,7 +139,7 @@ class UpstreamProtocol:
         except ResponseError as fault:
             self._fail(fault)
             return
-        self._more_to_come(exchange, len(data))
+        more_to_come(self, exchange, len(data))
 
     def _unasked(self, data: bytes) -> None:
         if not self.request_sent and self.state is _HTTP:
@@ -151,20 +148,6 @@ class UpstreamProtocol:
         else:
             # Early bytes on an idle connection are no answer to any later request.
             self.close()
-
-    def _more_to_come(self, exchange: Exchange, size: int) -> None:
-        """``size`` bytes have been read, and the response goes on."""
-        exchange.flush()
-        if self._passage is not None:
-            # What was gathered goes out before the kernel passes the next bytes by it, also where a reactor reads on
-            # within the turn.
-            self.services.turn_writes.flush()
-            self._passage.ordinary(size)
-        elif self.codec.passable >= WORTHWHILE:
-            left, pipes = self.codec.passable, self.services.pipes
-            self._passage = Passage.between(self.transport, exchange.sink(), left, pipes, self._passed)
-        else:
-            read_little(self.transport, self.codec.many_chunks)
 
     def readConnectionLost(self) -> None:
         """The upstream has closed its side."""
@@ -324,7 +307,7 @@ class UpstreamProtocol:
         if self.state is not _HTTP:
             return
         self.capacity = 0
-        self._end_passage()
+        end_passage(self)
         self.state = following(self.state, UpstreamState.CLOSED)
         self._kept_by.discard(self)
         self.transport.unregisterProducer()
@@ -358,30 +341,13 @@ class UpstreamProtocol:
         else:
             self._fail(ResponseTimeout(f"{self.address} did not answer in time"))
 
-    def _passed(self, size: int) -> None:
-        exchange = self.exchange
-        assert exchange is not None
-        self.deadline = self.limit.ahead
-        exchange.response_passed(size)
-        self.codec.passed_in(size)
-        end = self.codec.next_event()
-        if end is not None:
-            assert type(end) is EndOfMessage
-            self._response_over(exchange, self.codec.next_message())
-            exchange.response_end(end.trailers)
-
-    def _end_passage(self) -> None:
-        passage, self._passage = self._passage, None
-        if passage is not None:
-            passage.end()
-
     # -- the end of an exchange
 
-    def _response_over(self, exchange: Exchange, more: bool) -> None:
+    def response_over(self, exchange: Exchange, more: bool) -> None:
         """The response is complete; ``more`` says that something has come after it."""
         self.exchange = None
-        if self._passage is not None:
-            self._end_passage()
+        if self.passage is not None:
+            end_passage(self)
         if self._paused:
             # The end came with the bytes that made the client slow. The next one to use this connection is another.
             self._paused = False

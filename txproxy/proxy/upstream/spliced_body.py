@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet import main
 
 from txproxy.net.splice import AVAILABLE, FLAGS, Pipe, PipePool
-from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, replace_read
+from txproxy.net.transports.plain_transports import ordinary_read, plain_socket, read_little, replace_read
+from txproxy.wire.message import EndOfMessage
 
 # Below this a body has ended before it pays.
 WORTHWHILE: Final = 262144
@@ -99,3 +101,41 @@ class Passage:
                 self._sink.write(data)
             return False
         return True
+
+
+# -- that of one connection, which is :class:`txproxy.proxy.upstream.http1.UpstreamProtocol`
+
+
+def more_to_come(upstream: Any, exchange: Any, size: int) -> None:
+    """``size`` bytes of a response have been read, and it goes on: with a passage, if that pays."""
+    exchange.flush()
+    codec, services = upstream.codec, upstream.services
+    if upstream.passage is not None:
+        # What was gathered goes out before the kernel passes the next bytes by it, also where a reactor reads on within
+        # the turn.
+        services.turn_writes.flush()
+        upstream.passage.ordinary(size)
+    elif codec.passable >= WORTHWHILE:
+        sink, moved = exchange.sink(), partial(_moved, upstream)
+        upstream.passage = Passage.between(upstream.transport, sink, codec.passable, services.pipes, moved)
+    else:
+        read_little(upstream.transport, codec.many_chunks)
+
+
+def _moved(upstream: Any, size: int) -> None:
+    exchange, codec = upstream.exchange, upstream.codec
+    upstream.deadline = upstream.limit.ahead
+    exchange.response_passed(size)
+    codec.passed_in(size)
+    end = codec.next_event()
+    if end is not None:
+        assert type(end) is EndOfMessage
+        upstream.response_over(exchange, codec.next_message())
+        exchange.response_end(end.trailers)
+
+
+def end_passage(upstream: Any) -> None:
+    """What is read is the codec's again."""
+    passage, upstream.passage = upstream.passage, None
+    if passage is not None:
+        passage.end()
