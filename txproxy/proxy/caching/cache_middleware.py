@@ -25,7 +25,7 @@ from txproxy.proxy.caching.delivery import is_in_memory, stored_answer
 from txproxy.proxy.caching.filling.fill_keeping import part_key
 from txproxy.proxy.caching.filling.fill_sharing import PART_NOT_SHARED, FillSharing
 from txproxy.proxy.caching.filling.sought import Sought
-from txproxy.proxy.caching.hot_answers import NOT_PLAIN, HotAnswer, Scope
+from txproxy.proxy.caching.hot_answers import HotAnswer, Scope, is_plain, later_body
 from txproxy.proxy.caching.passing import (
     HeadFilter,
     LearnedFilter,
@@ -39,7 +39,6 @@ from txproxy.proxy.caching.request_keys import keyed_request, may_fill, told_dev
 from txproxy.proxy.caching.shared_cache import Learned, PolicyOf, SharedCache
 from txproxy.proxy.caching.slice_checks import unchecked_parts
 from txproxy.proxy.caching.stored_reader import Reader
-from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.message import RequestHead
@@ -70,13 +69,6 @@ class CacheMiddleware:
         if known is None:
             known = self._scopes[scope] = Scope(scope, {*self._known})
         return _Caching(self.cache, self.policy_of or known.usual, known, handler, services).handle
-
-
-def _later_body(entry: Entry) -> BytesSource:
-    """In the place of a body that each answer has anew."""
-    source = BytesSource(b"")
-    source.length = entry.body.length
-    return source
 
 
 def _is_of_connection(request: RequestHead, context: RequestContext) -> bool:
@@ -129,7 +121,7 @@ class _Caching:
                     filters = context.response_filters
                     context.response_filters = (hot, *filters) if filters else hot.alone
                     return self._handle(request, context)
-            elif self._is_plain(request, context):
+            elif is_plain(request, context):
                 answer = self._again(hot, context)
                 if answer is not None:
                     return answer
@@ -174,18 +166,6 @@ class _Caching:
         if request.method not in (b"GET", b"HEAD"):
             return self._other(asking)
         return self._bypass(asking, "body" if request.body else "upgrade")
-
-    def _is_plain(self, request: RequestHead, context: RequestContext) -> bool:
-        """Whether a request gets what all get."""
-        return (
-            request.method == b"GET"
-            and not request.body
-            and context.lines is None
-            and context.trace is None
-            and NOT_PLAIN.isdisjoint(request.headers.index)
-            and not context.errand
-            and context.connection.connections is None
-        )
 
     def _again(self, hot: HotAnswer, context: RequestContext) -> Answer | None:
         """What was given a moment ago, if it is still that."""
@@ -256,10 +236,10 @@ class _Caching:
         one_for_all = (
             not policy.has_parts and not is_checked_late(entry.body) and len(cache.store.variants(asking.key)) == 1
         )
-        if use is Use.FRESH and one_for_all and not read and self._is_plain(request, context):
+        if use is Use.FRESH and one_for_all and not read and is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             # The body of the one that is given now is not for others to start.
-            again = answer if isinstance(answer.body, bytes) else answer.with_body(_later_body(entry))
+            again = answer if isinstance(answer.body, bytes) else answer.with_body(later_body(entry))
             self._hot.remember(asked, HotAnswer(cache, entry, again, verdict))
         return answer
 
@@ -351,7 +331,7 @@ class _Caching:
         if not isinstance(told, LearnedFilter):
             learned.told = told = LearnedFilter(asking, self._cache, learned)
         request, context, policy = asking.request, asking.context, asking.policy
-        if not policy.has_parts and policy.min_uses == 1 and self._is_plain(request, context):
+        if not policy.has_parts and policy.min_uses == 1 and is_plain(request, context):
             asked = (request.path, request.authority, request.scheme, context.scheme, context.rule)
             self._hot.know(asked, told)
         context.cache = told.verdict

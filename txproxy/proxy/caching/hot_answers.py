@@ -14,11 +14,13 @@ from txproxy.cache.answering.cache_status import CacheVerdict
 from txproxy.cache.policy import FOR_FORWARD, FOR_REVERSE, CachePolicy
 from txproxy.cache.stored import Entry
 from txproxy.interfaces.answers import RelayedAnswer
+from txproxy.interfaces.context import RequestContext
 from txproxy.interfaces.middleware import FORWARD
 from txproxy.proxy.caching.delivery import whole_answer
 from txproxy.proxy.caching.request_keys import RequestKeys
 from txproxy.proxy.caching.shared_cache import PolicyOf, SharedCache
-from txproxy.wire.message import ResponseHead
+from txproxy.proxy.exchanges.responses.answer_sources import BytesSource
+from txproxy.wire.message import RequestHead, ResponseHead
 
 # By what is asked for: path, authority, schemes and the name of the route or rule.
 Asked: TypeAlias = "tuple[bytes, bytes, bytes | None, str, str]"
@@ -32,10 +34,30 @@ _NEVER: Final = -1
 _NOTHING: Final[Any] = None
 
 # A request with one of these may get another answer than others.
-NOT_PLAIN: Final = frozenset(
+_NOT_PLAIN: Final = frozenset(
     b"authorization cache-control connection if-match if-modified-since if-none-match if-range if-unmodified-since "
     b"pragma range upgrade".split()
 )
+
+
+def is_plain(request: RequestHead, context: RequestContext) -> bool:
+    """Whether a request gets what all get."""
+    return (
+        request.method == b"GET"
+        and not request.body
+        and context.lines is None
+        and context.trace is None
+        and _NOT_PLAIN.isdisjoint(request.headers.index)
+        and not context.errand
+        and context.connection.connections is None
+    )
+
+
+def later_body(entry: Entry) -> BytesSource:
+    """In the place of a body that each answer has anew."""
+    source = BytesSource(b"")
+    source.length = entry.body.length
+    return source
 
 
 class HotAnswer:
