@@ -2,8 +2,12 @@
 
 import pytest
 
-from tests.proxy.downstream.http2.http2_peer import GET
+from tests.proxy.downstream.http2.http2_peer import GET, Http2Peer
+from tests.proxy.upstream.http2_peer import Http2Peer as Upstream
 from tests.wire.http2.taken_apart import taken_apart
+from txproxy import Pool, ReverseProxyFactory
+from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
 
 HEAD = ((b":method", b"HEAD"), *GET[1:])
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
@@ -59,6 +63,26 @@ def test_one_that_is_cut_says_so(world):
     assert world.outcomes == ["http_response_incomplete"]
     world.upstreams[1].send(OK)
     assert client.turn().responses[other].body == b"hi"
+
+
+def test_one_to_head_has_nothing_after_its_end_though_its_upstream_cuts_it():
+    # RFC 9113 5.1: nothing is sent on a stream that is closed.
+    records = []
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool(["h2c://10.0.0.1"]), h2c=True, observers=(records.append,), reactor=reactor
+        )
+    )
+    client = Http2Peer(proxy.connect())
+    client.frames.clear()
+    stream = client.ask(*HEAD)
+    peer = Upstream(proxy.upstream)
+    peer.connection.send(peer.head_frame(1, 200) + frames.rst_stream(1, 2))
+    client.turn()
+    assert [(name, flags) for name, flags, number, _ in client.frames if number == stream] == [("HEADERS", 5)]
+    assert [record.outcome for record in records] == ["http_response_incomplete"]
+    assert proxy.factory.services.streams == 0
+    proxy.close()
 
 
 def test_an_upstream_that_fails_is_a_502_of_its_own_stream(world):

@@ -292,7 +292,9 @@ class RequestStream(Stream):
     def cut(self) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         self.exchange = None
-        self.client.session.reset(self, INTERNAL_ERROR)
+        if self.state is not _CLOSED:
+            # RFC 9113 5.1: else all was said, as to HEAD, and nothing is to come after that.
+            self.client.session.reset(self, INTERNAL_ERROR)
         self.leave()
         self.client.want_out()
 
