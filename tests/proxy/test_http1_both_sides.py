@@ -153,12 +153,16 @@ class World:
             if data:
                 self.seen.append((place, data))
                 self.asked[connection] = data.partition(b" ")[0]
+            self.seen.append((connection.closed, connection.reset))
             protocol = connection._protocol
-            self.seen.append((connection.closed, connection.reset, protocol.capacity, protocol.reused))
-            self.seen.append((protocol.deadline, protocol.request_sent, protocol.received_any, protocol.state))
+            if protocol is not None:
+                self.seen.append((protocol.capacity, protocol.reused, protocol.request_sent, protocol.received_any))
+                self.seen.append((protocol.deadline, protocol.state))
         for one in self.clients:
             self.seen.append((one.closed, one.disconnecting, one.reset, one.ended, one.take()))
-            self.seen.append((one._protocol.deadline, one._protocol.state, one._protocol.codec.started))
+            protocol = one._protocol
+            if protocol is not None:
+                self.seen.append((protocol.deadline, protocol.state, protocol.codec.started))
         self.seen.append((len(self.proxy.factory.services.connections), len(self.proxy.network.dialed)))
 
     def run(self):
