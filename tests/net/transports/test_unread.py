@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from tests.net.sockets import close, plain_transport
 from txproxy.net.in_process import connect_local
-from txproxy.net.transports.unread import has_ended, has_unread, read_before_lost, unread_function
+from txproxy.net.transports.unread import has_ended, has_unread, read_before_lost, read_more, unread_function
 from txproxy.testing import MemoryConnection
 
 
@@ -113,3 +113,23 @@ def test_a_transport_that_is_read_before_it_is_lost_goes_without_the_collector()
         assert known() is None
     finally:
         gc.enable()
+
+
+def test_more_is_read_of_a_plain_transport_that_is_there():
+    transport, other = plain_transport()
+    came = []
+    transport.protocol.dataReceived = came.append
+    read_more(transport)
+    other.sendall(b"x")
+    read_more(transport)
+    other.shutdown(socket.SHUT_WR)
+    read_more(transport)  # an end waits for its turn
+    assert came == [b"x"] and transport.connected and has_ended(transport)
+    transport.disconnecting = True
+    other.close()
+    read_more(transport)
+    tls = Plain()
+    tls.transport = transport
+    read_more(tls)
+    assert came == [b"x"]
+    close(transport, other)

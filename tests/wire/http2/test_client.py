@@ -302,6 +302,17 @@ ODD: list[Any] = [
 ]
 
 
+def to_a_body(data: bytes) -> int:
+    """As much of them as goes to where some body begins, after a head; all where none does."""
+    at, before = 0, -1
+    while at + frames.HEADER_SIZE <= len(data):
+        high, low, kind, _, _ = frames.read_header(data, at)
+        if at and before == frames.HEADERS and kind == frames.DATA and high << 16 | low < 16384:
+            return at
+        before, at = kind, at + frames.HEADER_SIZE + (high << 16 | low)
+    return len(data)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_responses_like_some_before_are_what_they_are_when_each_frame_is_read_on_its_own(seed: int) -> None:
     chosen = random.Random(seed)
@@ -325,14 +336,23 @@ def test_responses_like_some_before_are_what_they_are_when_each_frame_is_read_on
             answers = [lambda number, block: frame(1, 4, number, block) + frame(0, 1, number, b"%d" % number)] * 30
             data += chosen.choice([*answers, *ODD] if chosen.random() < 0.5 else answers)(number, block)
             number += 2
+        awaited: list[Event] = []
         while data:
-            size = chosen.randint(1, longest)
+            size = chosen.choice([chosen.randint(1, longest), to_a_body(data)])
             came, data = data[:size], data[size:]
-            found, expected = short.receive(came), each.receive(came)
+            found, expected = short.receive(came), [*awaited, *each.receive(came)]
+            awaited = []
+            if short.head_waits and data and chosen.random() < 0.5:
+                awaited = expected[-1:]
+                del expected[-1:]
+                assert type(awaited[0][1]) is ResponseHead
+            else:
+                found += short.go_on()
             assert told(short, found) == told(each, expected)
             settled(short, found)
             settled(each, expected)
-            assert state(short) == state(each)
+            if not awaited:
+                assert state(short) == state(each)
     assert short.take_output() == each.take_output()
 
 
@@ -370,14 +390,69 @@ def test_responses_are_read_as_a_whole_wherever_they_are_cut() -> None:
     data = b""
     for number in range(1, 600, 2):
         asked(session)
-        data += frame(1, 4, number, b"\x88\x0f\x12\x04same") + frame(0, 1, number, b"x")
+        data += frame(1, 4, number, SAME) + frame(0, 1, number, b"x")
     for at in range(0, len(data), 100):
         piece = data[at : at + 100]
         rest = session.reader.rest_of_body(piece)
-        for part in (piece[:rest], piece[rest:]):
+        for part in filter(None, (piece[:rest], piece[rest:])):
             settled(session, session.receive(part))
-    # A head that is cut off from its body is read on its own.
-    assert session.count < 60 and not session.streams and not session.active
+    assert session.count < 5 and not session.streams and not session.active
+
+
+SAME = b"\x88\x0f\x12\x04same"
+
+
+def half() -> tuple[Counting, bytes]:
+    """One that has had a whole answer, and the head of another, in one read; and the body of that."""
+    session = Counting()
+    session.receive(frames.settings([]))
+    for _ in range(4):
+        asked(session)
+    settled(session, session.receive(frame(1, 4, 1, SAME) + frame(0, 1, 1, b"ok")))
+    assert session.receive(frame(1, 4, 3, SAME) + frame(0, 1, 3, b"ok") + frame(1, 4, 5, SAME)) == []
+    assert session.head_waits and session.begun
+    return session, frame(0, 1, 5, b"ok")
+
+
+def test_a_head_waits_for_its_body() -> None:
+    session, body = half()
+    count = session.count
+    assert session.receive(body) == [] and not session.head_waits and session.count == count
+    (alike,) = session.answered
+    assert [(one.id, data) for one, data in alike[1]] == [(5, b"ok")]
+    assert session.go_on() == []
+
+
+def test_a_head_that_waits_is_read_alone_when_it_is_said_so() -> None:
+    session, body = half()
+    ((stream, head),) = session.go_on()
+    assert stream is not None and stream.id == 5 and type(head) is ResponseHead
+    assert not session.head_waits and not session.begun and session.go_on() == []
+    assert whats(session, body) == [b"ok", END]
+
+
+@pytest.mark.parametrize("at", range(1, 11))
+def test_a_head_that_waits_does_so_once(at: int) -> None:
+    session, body = half()
+    found = whats(session, body[:at])
+    assert not session.head_waits and type(found[0]) is ResponseHead
+    assert [*found[1:], *whats(session, body[at:])] == [b"ok", END]
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (frame(1, 5, 5, b"\0\x01t\x01u"), [ResponseHead, EndOfMessage]),
+        (frames.rst_stream(5, 2), [ResponseHead, StreamReset]),
+        (frames.goaway(3, 0), [ResponseHead, GoingAway, StreamReset, StreamReset]),
+        (frames.ping(b"12345678"), [ResponseHead]),
+        (frame(0, 1, 7, b"ok"), [ResponseHead, StreamReset]),
+        (frame(1, 4, 7, BLOCK) + frame(0, 1, 5, b"ok"), [ResponseHead, ResponseHead, bytes, EndOfMessage]),
+    ],
+)
+def test_what_comes_in_place_of_its_body_is_read_after_a_head_that_waits(after: bytes, expected: list[Any]) -> None:
+    session, _ = half()
+    assert [type(what) for what in whats(session, after)] == expected
 
 
 def test_requests_with_the_same_fields_are_written_as_each_of_them_alone() -> None:

@@ -28,6 +28,14 @@ def read_waiting(transport: Any) -> bool:
     return not below.disconnecting
 
 
+def read_more(transport: Any) -> None:
+    """Have the protocol of a plain ``transport`` told of what has come since it was told last, within that. An end
+    waits for its own turn, as does what comes by another kind of transport.
+    """
+    if type(transport) in PLAIN and transport.connected and not transport.disconnecting:
+        transport.doRead()
+
+
 def _socket_transport(transport: Any) -> Any:
     """The plain transport under ``transport``, TLS or not; None if that is of another kind."""
     while isinstance(transport, TLSMemoryBIOProtocol):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from struct import Struct
 from typing import Any, Final, TypeAlias
 
 from txproxy.errors import ExchangeError
@@ -17,7 +15,7 @@ from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_b
 from txproxy.wire.http2.field_blocks.request_framing import framing_of, remember_framing
 from txproxy.wire.http2.field_blocks.response_heads import ResponseFields, ResponseReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, MOST, RESET
-from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, pack_number, read_start
+from txproxy.wire.http2.frames import HEADER_SIZE, PREFACE, Shape, pack_number, shape_at, unpack_whole
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.session import TURN, Session
 from txproxy.wire.http2.stream import Stream, StreamState
@@ -30,48 +28,20 @@ _MOST_INFORMATIONAL: Final = 16
 _OPEN: Final = StreamState.OPEN
 _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
-# The types and flags of the frames of a response that has a body and no trailers, and is short.
-_HEAD: Final = bytes((frames.HEADERS, frames.END_HEADERS))
-_WHOLE_BODY: Final = bytes((frames.DATA, frames.END_STREAM))
 _LONGEST: Final = frames.DEFAULT_FRAME_SIZE
 # The length of the body of a response to these is not that of what has come (RFC 9110 sections 9.3.2 and 9.3.6).
 _OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
-
-
-# How the frames of a whole response with a body begin, what lies between the numbers of its stream, the field block in
-# that, how long the body and all of it are, and what takes apart several that lie one after the other.
-_Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[memoryview], Iterator[tuple[Any, ...]]]]"
 # Responses that came whole one after the other, with the same head: each stream with the body.
 Alike: TypeAlias = "tuple[ResponseFields, list[tuple[Any, bytes]]]"
-
-
-@lru_cache(maxsize=1024)
-def _unpack_whole(middle: int, body: int) -> Callable[[memoryview], Iterator[tuple[Any, ...]]]:
-    return Struct(f">5sL{middle}sL{body}s").iter_unpack
-
-
-def _shape_at(data: bytes, at: int) -> _Shape | None:
-    """That of a response of which the whole head is there, and the header of its one DATA frame; None if it is none."""
-    body_at, most = at + HEADER_SIZE, len(data) - HEADER_SIZE
-    if body_at > most:
-        return None
-    begin, _ = read_start(data, at)
-    length = int.from_bytes(begin[:3], "big")
-    body_at += length
-    if begin[3:] != _HEAD or length > _LONGEST or body_at > most:
-        return None
-    start, _ = read_start(data, body_at)
-    size = int.from_bytes(start[:3], "big")
-    if start[3:] != _WHOLE_BODY or not 0 < size <= _LONGEST:
-        return None
-    middle = data[at + HEADER_SIZE : body_at + len(start)]
-    step = body_at + HEADER_SIZE + size - at
-    return begin, middle, middle[:length], size, step, _unpack_whole(len(middle), size)
 
 
 class ClientSession(Session):
     """A connection to a server. ``answered`` are the responses, each like some before, that have come whole when
     something was received last, before the events that ``receive`` gave: their streams are left already.
+
+    ``head_waits`` says that the last that has come is a head, and not all of the body that such have had: it is on its
+    way, as many servers write it just after that. With it, it is read as a whole, when something is received; without
+    it, by ``go_on``.
     """
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS, settings: Http2Settings = DEFAULT_SETTINGS) -> None:
@@ -85,12 +55,13 @@ class ClientSession(Session):
         self.sending.out.append(PREFACE + frames.settings(said))
         self.receiving.open()
         self.answered: list[Alike] = []
+        self.head_waits = False
         # whether there may be streams more: nobody has said that the connection ends
         self._may_open = True
         # the same, and the next field block is as others are
         self._plain = True
         # that of the last response that was read as a whole
-        self._shape: _Shape = (b"", b"", b"", 1, 1 << 62, _unpack_whole(0, 1))
+        self._shape: Shape = (b"", b"", b"", 1, 1 << 62, unpack_whole(0, 1))
 
     # -- what is written
 
@@ -224,15 +195,29 @@ class ClientSession(Session):
         """See :class:`txproxy.wire.http2.session.Session`."""
         if self.answered:
             self.answered = []
+        self.head_waits = False
         if not self.reader.clear:
             joined = self.reader.joined(data) if self.fault is None else None
             if joined is None:
                 return super().receive(data)
             data = joined
         at = self._read_whole(data)
-        if at < len(data):
-            return super().receive(data[at:])
-        return []
+        if at == len(data):
+            return []
+        rest = data[at:]
+        begin, _, block, _, step, _ = self._shape
+        if self.answered and HEADER_SIZE + len(block) <= len(rest) < step and rest.startswith(begin):
+            self.reader.keep(rest)
+            self.head_waits = True
+            return []
+        return super().receive(rest)
+
+    def go_on(self) -> list[Event]:
+        """Read the head that waits, without its body; gives events as ``receive`` does."""
+        if not self.head_waits:
+            return []
+        self.head_waits = False
+        return super().receive(b"")
 
     def _read_whole(self, data: bytes) -> int:
         """Read what ``data`` begin with of responses that are all there, each in two frames, and whose heads are like
@@ -241,7 +226,7 @@ class ClientSession(Session):
         """
         at = end = self._read_alike(data, 0)
         while end < len(data):
-            shape = _shape_at(data, at)
+            shape = shape_at(data, at)
             if shape is None:
                 break
             self._shape = shape

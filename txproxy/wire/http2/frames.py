@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from struct import Struct
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, ConnectionFault
 
@@ -158,6 +158,56 @@ def around(block: bytes, size: int) -> tuple[bytes, bytes, Pack | None]:
     else:
         begin, middle = header(length, HEADERS, END_HEADERS | END_STREAM, 0)[:5], block
     return begin, middle, _pack_whole(len(middle), size) if len(middle) + size <= _SHORT else None
+
+
+# How the frames of a whole response with a body begin, what lies between the numbers of its stream, the field block in
+# that, how long the body and all of it are, and what takes apart several that lie one after the other.
+Shape: TypeAlias = "tuple[bytes, bytes, bytes, int, int, Callable[[memoryview], Iterator[tuple[Any, ...]]]]"
+# The types and flags of the frames of a response that has a body and no trailers, and is short.
+_HEAD: Final = bytes((HEADERS, END_HEADERS))
+_WHOLE_BODY: Final = bytes((DATA, END_STREAM))
+
+
+@lru_cache(maxsize=1024)
+def unpack_whole(middle: int, body: int) -> Callable[[memoryview], Iterator[tuple[Any, ...]]]:
+    """What takes apart whole responses of a :data:`Shape`, with so much between the numbers of their streams."""
+    return Struct(f">5sL{middle}sL{body}s").iter_unpack
+
+
+def shape_at(data: bytes, at: int) -> Shape | None:
+    """That of a response of which the whole head is there, and the header of its one DATA frame; None if it is none."""
+    body_at, most = at + HEADER_SIZE, len(data) - HEADER_SIZE
+    if body_at > most:
+        return None
+    begin, _ = read_start(data, at)
+    length = int.from_bytes(begin[:3], "big")
+    body_at += length
+    if begin[3:] != _HEAD or length > DEFAULT_FRAME_SIZE or body_at > most:
+        return None
+    start, _ = read_start(data, body_at)
+    size = int.from_bytes(start[:3], "big")
+    if start[3:] != _WHOLE_BODY or not 0 < size <= DEFAULT_FRAME_SIZE:
+        return None
+    middle = data[at + HEADER_SIZE : body_at + len(start)]
+    step = body_at + HEADER_SIZE + size - at
+    return begin, middle, middle[:length], size, step, unpack_whole(len(middle), size)
+
+
+@lru_cache(maxsize=1024)
+def unpack_requests(block: int, count: int) -> Callable[[memoryview], tuple[Any, ...]]:
+    """What takes apart so many whole requests without a body, each with a field ``block`` of this length."""
+    # The reserved bit is the sign of the stream's number.
+    return Struct(">" + f"5sl{block}s" * count).unpack
+
+
+def count_alike(values: tuple[Any, ...], begin: bytes, block: bytes) -> int:
+    """How many requests that :func:`unpack_requests` has taken apart are the same but for their numbers, from the first
+    on, of which this is the beginning and the field ``block``.
+    """
+    for at in range(0, len(values), 3):
+        if values[at] != begin or values[at + 2] != block:
+            return at // 3
+    return len(values) // 3
 
 
 def without_padding(payload: bytes, flags: int) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from tests.net.sockets import SocketPeer, World
 from tests.proxy.exchanges.test_exchange import GET, POST, status
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
+from tests.wire.http2.taken_apart import frame
 from txproxy import Limits
 from txproxy.proxy.upstream.http2.http2_upstream import _LAST
 from txproxy.wire.http2 import frames
@@ -453,3 +454,104 @@ def test_a_login_of_a_connection_gets_one_of_its_own(proxy2):
     client.drop()
     proxy2.advance(0.1)
     assert own.connection.closed and not shared.connection.closed
+
+
+# -- a head whose body comes just after it
+
+
+def head(number):
+    return frame(1, 4, number, b"\x88\x0f\x12\x04same")
+
+
+def whole(number):
+    return head(number) + data_frame(number, b"<%d>" % number, ended=True)
+
+
+def waiting(proxy, monkeypatch, *comes):
+    """Four clients whose upstream has answered the first two, on streams 5 and 7, and the third but for the body; what
+    ``comes`` is there when more is read of it, one each time.
+    """
+    ask(proxy)
+    peer = Http2Peer(proxy.upstream)
+    peer.connection.send(whole(1))
+    ask(proxy)
+    peer.connection.send(whole(3))
+    clients = ask(proxy, count=4)
+    comes = [*comes]
+    monkeypatch.setattr(
+        "txproxy.proxy.upstream.http2.http2_upstream.read_more",
+        lambda transport: transport is peer.connection and comes and transport.send(comes.pop(0)),
+    )
+    peer.connection.send(whole(5) + whole(7) + head(9))
+    assert [client.received[-3:] for client in clients[:2]] == [b"<5>", b"<7>"]
+    return clients, peer, comes
+
+
+def test_a_body_that_comes_just_after_its_head_is_read_with_it(proxy2, monkeypatch):
+    monkeypatch.setattr("txproxy.proxy.upstream.http2.http2_stream.Http2Stream.came_head", None)
+    clients, _, _ = waiting(proxy2, monkeypatch, whole(9)[-12:] + whole(11))
+    assert [client.received[-4:] for client in clients[2:]] == [b"\n<9>", b"<11>"]
+
+
+def test_a_head_without_its_body_goes_on_at_once(proxy2, monkeypatch):
+    clients, peer, _ = waiting(proxy2, monkeypatch)
+    assert clients[2].received.startswith(b"HTTP/1.1 200 ") and b"<9>" not in clients[2].received
+    peer.connection.send(whole(9)[-12:])
+    assert b"<9>" in clients[2].received and not clients[3].received
+
+
+def test_more_is_read_once_so_that_others_have_their_turn(proxy2, monkeypatch):
+    clients, peer, comes = waiting(proxy2, monkeypatch, whole(9)[-12:] + head(11), whole(11)[-13:])
+    assert clients[2].received.endswith(b"<9>") and clients[3].received.startswith(b"HTTP/1.1 200 ")
+    assert len(comes) == 1 and b"<11>" not in clients[3].received
+    peer.connection.send(comes.pop())
+    assert b"<11>" in clients[3].received
+
+
+@pytest.mark.parametrize(
+    ("says", "third", "fourth"),
+    [
+        (frames.goaway(9, NO_ERROR), b"200", b""),
+        (frames.goaway(7, NO_ERROR), b"200", b""),
+        (frames.rst_stream(9, INTERNAL_ERROR), b"200", b""),
+        (frames.window_update(0, 0), b"200", b"502"),
+        (data_frame(9, b"<9", ended=False), b"200", b""),
+        (data_frame(11, b"no head", ended=True), b"200", b"502"),
+    ],
+)
+def test_what_comes_in_place_of_a_body_is_what_it_is(proxy2, monkeypatch, says, third, fourth):
+    clients, _, _ = waiting(proxy2, monkeypatch, says)
+    assert [client.received[9:12] for client in clients[2:]] == [third, fourth]
+    assert not clients[2].received.endswith(b"0\r\n\r\n")
+
+
+def test_what_is_written_just_after_it_comes_over_sockets():
+    world = World(upstream="h2c://10.0.0.1:80")
+    clients = [SocketPeer(one) for one in (world.client, *(world.connect()[0] for _ in range(2)))]
+
+    def has(client, body):
+        client.received += client.take()
+        return body in client.received
+
+    def ask(client, number):
+        client.received = b""
+        client.send(GET)
+        world.until(lambda: number in peer.look().heads, "it is asked for")
+
+    clients[0].send(GET)
+    world.until(lambda: world.upstreams, "there is a connection")
+    peer = Http2Peer(SocketPeer(world.upstreams[0]))
+    clients[0].received = b""
+    for number in (1, 3):
+        peer.connection.send(whole(number))
+        world.until(lambda number=number: has(clients[0], b"<%d>" % number), "it is answered")
+        ask(clients[0], number + 2)
+    ask(clients[1], 7)
+    ask(clients[2], 9)
+    peer.connection.send(whole(5) + head(7))
+    peer.connection.send(whole(7)[-12:] + head(9))
+    world.turns()
+    peer.connection.send(whole(9)[-12:])
+    for client, body in zip(clients, (b"<5>", b"<7>", b"<9>"), strict=True):
+        world.until(lambda client=client, body=body: has(client, body), "it is answered")
+    world.close()

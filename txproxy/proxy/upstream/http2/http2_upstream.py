@@ -14,7 +14,7 @@ from txproxy.interfaces.address import Address
 from txproxy.net.deadlines import NEVER
 from txproxy.net.transports.any_transports import set_tcp_options, unwrap
 from txproxy.net.transports.tls_record_transports import read_records
-from txproxy.net.transports.unread import has_ended, read_before_lost, read_waiting
+from txproxy.net.transports.unread import has_ended, read_before_lost, read_more, read_waiting
 from txproxy.proxy.services import Services
 from txproxy.proxy.upstream.http2.http2_lifetime import Http2Lifetime
 from txproxy.proxy.upstream.http2.http2_stream import Http2Stream, StartedStream, WithLength
@@ -25,6 +25,7 @@ from txproxy.proxy.upstream.http2.websocket_stream import WebSocketStream, decid
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
+from txproxy.wire.http2.events import Event
 from txproxy.wire.message import RequestHead
 
 # After so many streams another connection is made, before there are no numbers left. As many as there may be at once
@@ -42,7 +43,7 @@ class Http2Upstream(Http2Lifetime):
 
     spoke_early = False  # a server of HTTP/2 may speak first
 
-    __slots__ = ("key", "scheme", "handshake_done", "with_length", "facts", "_said", "_most")
+    __slots__ = ("key", "scheme", "handshake_done", "with_length", "facts", "_said", "_most", "_reads_more")
 
     def __init__(self, services: Services, address: Address) -> None:
         self.services = services
@@ -58,6 +59,8 @@ class Http2Upstream(Http2Lifetime):
         self._most = self.capacity = services.shared_dials.streams_of(address.key)
         # how many places were taken on which nothing has begun yet, and whether a stream has ended here
         self._opened, self._reused = 0, False
+        # whether more is read of what has just come
+        self._reads_more = False
         self._deadline = NEVER
         self._liveness = Liveness(services.deadlines, services.response_limit.seconds)
         # who finds it, and whether it is to be found there
@@ -122,6 +125,8 @@ class Http2Upstream(Http2Lifetime):
             self._reused = True
             self._has_room()
             deliver_alike(session.answered, self.with_length)
+        if session.head_waits and not self._reads_more:
+            events = self._read_body()
         if events:
             deliver(events)
         if fault is not None:
@@ -135,6 +140,16 @@ class Http2Upstream(Http2Lifetime):
             self.close()
         if session.sending.out:
             self.flush()
+
+    def _read_body(self) -> list[Event]:
+        """Read what has come by now of the body of a head that waits, and else that alone; gives what it means. It is
+        done once in a turn, as others have theirs.
+        """
+        if self.state is _OPEN:
+            self._reads_more = True
+            read_more(self.transport)
+            self._reads_more = False
+        return self.session.go_on()
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is gone."""
