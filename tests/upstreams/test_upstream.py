@@ -151,3 +151,35 @@ def test_to_enable_what_is_enabled_is_no_cold_start():
     clock.advance(100)
     pool.enable("http://a")
     assert pool.upstreams[0].effective == 100
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("struck", [0, 1, 3])
+@pytest.mark.parametrize("settings", ["", ";max=4"])
+@pytest.mark.parametrize("strategy", ["round-robin", "least-connections"])
+def test_several_that_end_together_are_as_many_that_end(status, struck, settings, strategy):
+    states = []
+    for together in (True, False):
+        clock = Clock()
+        pool = Pool(
+            [f"http://a{settings}", "http://b"],
+            strategy,
+            settings=PoolSettings(ejection=Ejection(eject_on="5xx", failures=3, base=5)),
+            clock=clock,
+        )
+        first = pool.upstreams[0]
+        for _ in range(struck):
+            first.active += 1
+            first.ended(None, 503)
+        clock.advance(6)
+        taken = [one for one in (pool.take(None, CLIENT) for _ in range(6)) if one is first]
+        if together:
+            first.all_ended(len(taken), status)
+        else:
+            for one in taken:
+                one.ended(None, status)
+        states.append(
+            (len(taken), first.active, first.failures, first.breaker, first.unhealthy, first.room, first.state)
+        )
+        assert taken and first.active == 0
+    assert states[0] == states[1]

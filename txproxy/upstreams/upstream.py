@@ -221,6 +221,21 @@ class Upstream:
         if pool is not None and pool.listens:
             pool.released(self)
 
+    def all_ended(self, count: int, status: int) -> None:
+        """So many attempts are over that have gone well, with the same status: the same as ``ended`` for each."""
+        pool = self.pool
+        if (
+            self.places is None
+            and status < 500
+            and not self._strikes
+            and self.breaker is _CLOSED
+            and not (pool is not None and pool.listens)
+        ):
+            self.active -= count
+            return
+        for _ in range(count):
+            self.ended(None, status)
+
     def _is_failure(self, fault: ExchangeError | None, status: int) -> bool:
         ejection = self.pool.settings.ejection if self.pool is not None else None
         return ejection is not None and ejection.is_failure(fault, status)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from struct import Struct
 from typing import Any, Final
 
 from txproxy.errors import ExchangeError, RequestError
@@ -41,20 +39,6 @@ _DRAINING: Final = b"draining"
 # Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
 # before.
 _MOST_PRIORITIES: Final = 32
-
-
-@lru_cache(maxsize=1024)
-def _unpack_requests(block: int, count: int) -> Callable[[memoryview], tuple[Any, ...]]:
-    # The reserved bit is the sign of the stream's number.
-    return Struct(">" + f"5sl{block}s" * count).unpack
-
-
-def _count_alike(values: tuple[Any, ...], begin: bytes, block: bytes) -> int:
-    """How many of the frames with these ``values`` are the same, as the first is."""
-    for at in range(0, len(values), 3):
-        if values[at] != begin or values[at + 2] != block:
-            return at // 3
-    return len(values) // 3
 
 
 class ServerSession(Session):
@@ -159,6 +143,33 @@ class ServerSession(Session):
             allowance.earn(ANSWERED)
         return True
 
+    def send_all_last(self, answered: list[tuple[Stream, bytes]], response: SharedHead) -> int:
+        """The same for each of these streams, with bodies that are of one length; gives for how many of them it was
+        done, from the first on.
+        """
+        sending, size, known = self.sending, len(answered[0][1]), response.framed
+        if known is None or sending.apart:
+            return 0
+        whole, _, begin, middle, pack = known
+        if whole != size or pack is None or size * len(answered) > sending.window or not size:
+            return 0
+        streams, out, count = self.streams, sending.out, 0
+        for stream, body in answered:
+            if stream.state is not _PEER_ENDED or size > stream.send_window:
+                break
+            number = stream.id
+            out.append(pack(begin, number, middle, number, body))
+            stream.state = _CLOSED
+            stream.counted = False
+            del streams[number]
+            count += 1
+        sending.window -= count * size
+        self.active -= count
+        allowance = self.allowance
+        if allowance.left < MOST:
+            allowance.earn(count * ANSWERED)
+        return count
+
     def leave(self, stream: Stream) -> None:
         """See :class:`txproxy.wire.http2.session.Session`."""
         if stream.state is not _CLOSED or self.streams.pop(stream.id, None) is None:
@@ -262,10 +273,10 @@ class ServerSession(Session):
         size = HEADER_SIZE + len(block)
         count = min(len(data) // size, room)
         begin = bytes(data[:_BEFORE_NUMBER])
-        frames_of = _unpack_requests(len(block), count)
+        frames_of = frames.unpack_requests(len(block), count)
         values = frames_of(data[: count * size])
         if values[2::3] != (block,) * count or values[::3] != (begin,) * count:
-            count = _count_alike(values, begin, block)
+            count = frames.count_alike(values, begin, block)
         numbers = range(number, number + 2 * count, 2)
         if values[1 : 3 * count : 3] != tuple(numbers):
             count = next(at for at, one in enumerate(numbers) if values[3 * at + 1] != one)

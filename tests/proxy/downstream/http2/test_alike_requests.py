@@ -1,5 +1,7 @@
 """Requests that come one after the other in the same bytes: they go on together, and are what each is alone."""
 
+from copy import copy
+
 import pytest
 from hpack import Encoder
 
@@ -55,6 +57,17 @@ class World:
             self.ask(1)
             self.answer()
         self.forget()
+
+    def another(self):
+        """The same with another client of the proxy's."""
+        other = copy(self)
+        other.client, other.encoder, other.number = self.proxy.connect(), Encoder(), 1
+        other.client.send(HELLO)
+        for _ in range(6):
+            other.ask(1)
+            other.answer()
+        other.forget()
+        return other
 
     def forget(self):
         self.client.take()
@@ -201,3 +214,109 @@ def test_those_that_a_client_gave_up_meanwhile_are_not_asked_for(make_world, mon
     assert world.asked == [2]
     world.answer()
     assert not any(one.active for one in world.pool.upstreams)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """How many responses were given together, each time."""
+    runs = []
+    run_shared = AlikeExchange.run_shared
+
+    def noted(exchange, head, alike):
+        runs.append(run_shared(exchange, head, alike))
+        return runs[-1]
+
+    monkeypatch.setattr(AlikeExchange, "run_shared", noted)
+    return runs
+
+
+def test_what_they_are_answered_goes_on_together(make_world, runs):
+    world = make_world()
+    world.ask(9)
+    world.answer()
+    assert runs == [9]
+    assert world.heard() == [one for at in range(13, 31, 2) for one in (("HEADERS", at), ("DATA", at))]
+    counted(world, 9)
+
+
+def test_answers_of_several_clients_are_each_those_of_its_own(make_world, runs):
+    world = make_world()
+    other = world.another()
+    other.forget()
+    served = sum(one.served for one in world.pool.upstreams)
+    for asking, count in ((world, 3), (other, 4), (world, 2)):
+        asking.ask(count)
+    assert world.asked == [9]
+    world.answer()
+    assert runs == [3, 4, 2]
+    assert [number for name, number in world.heard() if name == "DATA"] == [13, 15, 17, 19, 21]
+    assert [number for name, number in other.heard() if name == "DATA"] == [13, 15, 17, 19]
+    assert sum(one.served for one in world.pool.upstreams) == served + 9
+    assert not any(one.active for one in world.pool.upstreams)
+    assert [facts[0] for facts in world.told] == ["ok"] * 9
+
+
+def test_those_whose_windows_are_too_small_are_answered_one_by_one(make_world, runs):
+    world = make_world()
+    world.client.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, 1)]))
+    world.client.take()
+    world.ask(4)
+    world.client.send(frames.window_update(13, 1) + frames.window_update(15, 1))
+    world.answer()
+    assert runs == [2, 1]
+    assert [number for name, number in world.heard() if name == "HEADERS"] == [13, 15, 17, 19]
+    world.client.send(b"".join(frames.window_update(number, 1) for number in (17, 19)))
+    assert [number for name, number in world.heard() if name == "DATA"] == [17, 19]
+    counted(world, 4)
+
+
+def test_where_the_connections_window_is_too_small_each_gets_what_there_is(make_world):
+    world = make_world()
+    body = b"x" * 1000
+    for _ in range(2):
+        world.ask(1)
+        world.answer([(":status", "200"), ("content-length", "1000")], body)
+    world.client.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, 1000)]))
+    world.forget()
+    window = frames.DEFAULT_WINDOW - 6 * 2 - 2 * 1000
+    sent = 0
+    while sent < 80_000:
+        world.ask(8)
+        world.answer([(":status", "200"), ("content-length", "1000")], body)
+        sent += 8000
+    got = sum(len(what) for name, _, _, what in taken_apart(world.client.take()) if name == "DATA")
+    assert got == window
+    world.client.send(frames.window_update(0, 100_000))
+    assert sum(len(what) for name, _, _, what in taken_apart(world.client.take()) if name == "DATA") == sent - window
+
+
+def test_one_that_was_given_up_meanwhile_gets_no_answer(make_world):
+    world = make_world()
+    world.ask(5)
+    world.client.send(frames.rst_stream(17, 8))
+    # The upstream had answered by then.
+    world.answer()
+    assert [number for name, number in world.heard() if name == "DATA"] == [13, 15, 19, 21]
+    assert sorted(facts[0] for facts in world.told) == ["client-gone", *["ok"] * 4]
+    assert not any(one.active for one in world.pool.upstreams)
+
+
+def test_one_of_which_something_was_asked_meanwhile_is_answered_as_all_others_are(make_world, runs):
+    world = make_world()
+    world.ask(4)
+    (client,) = world.proxy.factory.admission._open
+    third = client.exchanges()[2]
+    assert third.context is not None and third.standing is None
+    world.answer()
+    assert runs == [2, 1]
+    assert [number for name, number in world.heard() if name == "DATA"] == [13, 15, 17, 19]
+    counted(world, 4)
+
+
+def test_places_of_those_that_have_ended_together_are_free_for_who_waits(make_world):
+    world = make_world(upstreams=("h2c://10.0.0.1;max=4",))
+    world.ask(10)
+    while any(world.asked):
+        assert sum(world.asked) <= 4
+        world.answer()
+    counted(world, 10)

@@ -31,6 +31,31 @@ _NUMBER: Final = attrgetter("id")
 class AlikeExchange(StandingExchange):
     """One of those whose downstream is a stream of HTTP/2, of a request without a body."""
 
+    in_runs = True
+
+    def run_shared(self, head: SharedHead, alike: list[tuple[Any, bytes]]) -> int:
+        """See :class:`txproxy.proxy.exchanges.responses.relayed_response.RelayedResponse`: of those whose client is the
+        same as far as nothing else is to be done for them.
+        """
+        stream: Any = self.downstream
+        client = stream.client
+        run, exchanges = [], []
+        for one, body in alike:
+            exchange = one.exchange
+            if not one.open or type(exchange) is not AlikeExchange or exchange.standing is None:
+                break
+            stream = exchange.downstream
+            if stream.client is not client:
+                break
+            run.append((stream, body))
+            exchanges.append(exchange)
+        onward = head.onward
+        count = client.session.send_all_last(run, onward) if onward is not None and len(run) > 1 else 0
+        if not count or onward is None:
+            return super().run_shared(head, alike)
+        _end_all(client, exchanges[:count], onward, len(body))
+        return count
+
     def response_shared(self, head: SharedHead, body: bytes) -> None:
         """See :class:`txproxy.proxy.exchanges.standing_exchange.StandingExchange`: the same in fewer steps, as the
         stream ends with what is sent. What only those look at who are told of its end is not set for nobody.
@@ -75,6 +100,50 @@ class AlikeExchange(StandingExchange):
                 client.rest()
         else:
             stream.exchange_done()
+
+
+def _end_all(client: Any, exchanges: list[AlikeExchange], onward: SharedHead, size: int) -> None:
+    """These have been answered, all of a ``client``, with bodies of the same ``size``."""
+    if not client.output.wanted:
+        client.want_out()
+    status = onward.status
+    tracker: Any = exchanges[0].tracker
+    ended, observed = 0, False
+    for exchange in exchanges:
+        stream: Any = exchange.downstream
+        stream.exchange = None
+        one: Any = exchange.upstream
+        one.open = False
+        one.exchange = exchange.upstream = None
+        exchange.phase = OVER
+        if exchange.tracker is not tracker:
+            tracker.all_ended(ended, status)
+            tracker, ended = exchange.tracker, 0
+        ended += 1
+        if exchange.started is not None:
+            observed = True
+    tracker.all_ended(ended, status)
+    if observed:
+        _tell_all([one for one in exchanges if one.started is not None], onward, size)
+    if not client.session.active:
+        client.rest()
+
+
+def _tell_all(exchanges: list[AlikeExchange], onward: SharedHead, size: int) -> None:
+    """Tell those who want to know that these are over, whose time was read when they began."""
+    now = _time(exchanges[0].services)
+    for exchange in exchanges:
+        started: Any = exchange.started
+        exchange.outcome = "ok"
+        exchange.response = onward
+        exchange.status = exchange.upstream_status = onward.status
+        exchange.sent = size
+        exchange.first_byte = exchange.seconds = now - started
+        try:
+            tell = exchange.services.tell
+            tell(exchange)
+        except Exception:
+            _log.failure("an observer failed")
 
 
 def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
@@ -140,7 +209,10 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     services, tolls, head = client.services, standing.tolls, request.onward
     now = _time(services) if services.observed or tolls is not None else None  # they have come at the same time
     started = now if services.observed else None
-    only = standing.take_all(len(streams)) if tolls is None else None  # the one that has the turns of all
+    only = standing.take_all(len(streams)) if tolls is None else None
+    if only is not None:
+        _begin_at_one(client, streams, request, only, started)
+        return len(streams)
     # those that go out together, by upstream: by which connection, and how many there is room for
     groups: dict[Any, tuple[Any, int, list[AlikeExchange]]] = {}
     for stream in streams:
@@ -149,7 +221,7 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
             # It is for them to say what becomes of it, and of those like it from now on.
             client.connection.standing = None
             break
-        upstream = only or standing.take()
+        upstream = standing.take()
         if upstream is None:
             if tolls is not None:
                 tolls.pay_back()
@@ -181,6 +253,37 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     for kept, _, together in groups.values():
         _send(together, kept, head)
     return len(streams) if stream is None else streams.index(stream)
+
+
+def _begin_at_one(
+    client: Any, streams: list[Any], request: SharedRequest, upstream: Any, started: float | None
+) -> None:
+    """Begin those for all of which a plan stands, and has taken the turn of the same ``upstream``."""
+    services, standing, head = client.services, request.standing, request.onward
+    together = []
+    for stream in streams:
+        stream.client = client
+        stream.plain = True
+        stream.exchange = exchange = AlikeExchange()
+        exchange.services = services
+        exchange.downstream = stream
+        exchange.request = request
+        exchange.standing = standing
+        exchange.tracker = upstream
+        exchange.started = started
+        exchange.phase = SENT
+        together.append(exchange)
+    connections, key = services.connections, upstream.address.key
+    while together:
+        kept = connections.next_of(key)
+        room = kept.room if kept is not None else 0
+        if room:
+            _send(together[:room], kept, head)
+            together = together[room:]
+            continue
+        _send_alone(together[0], kept, head)
+        # If that has ended their connection, so have they.
+        together = [one for one in together[1:] if one.phase is not OVER]
 
 
 def _time(services: Services) -> float:

@@ -36,6 +36,8 @@ class RelayedResponse(Attempts):
     response: ResponseHead | None = None
     # how it ends if all goes well
     _ends_as = "ok"
+    # whether ``run_shared`` takes more than one response
+    in_runs = False
 
     # -- what is decided elsewhere
 
@@ -103,6 +105,15 @@ class RelayedResponse(Attempts):
         self.status = self.upstream_status = status
         self.response = head
         return True
+
+    def run_shared(self, head: SharedHead, alike: list[tuple[Any, bytes]]) -> int:
+        """The same for the first of those whose streams have been answered ``alike``, and where ``in_runs`` says so for
+        those after it as well; gives for how many, of whose streams all is over then.
+        """
+        one, body = alike[0]
+        one.open, one.exchange = False, None
+        self.response_shared(head, body)
+        return 1
 
     def response_shared(self, head: SharedHead, body: bytes) -> None:
         """The same with a head that others have as well. Where there is nothing to be done with it, as is the rule,

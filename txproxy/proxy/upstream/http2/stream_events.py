@@ -26,6 +26,8 @@ def deliver_alike(answered: list[Alike], with_length: WithLength) -> None:
         head = fields.made
         if head is None or head.body != size:
             head = fields.made = with_length.shared_head(fields, size)
+        while len(alike) > 1 and alike[0][0].open and alike[0][0].exchange.in_runs:
+            alike = alike[alike[0][0].exchange.run_shared(head, alike) :]
         for one, body in alike:
             if one.open:
                 one.open = False
