@@ -180,6 +180,27 @@ def test_an_upstream_that_closes_its_side(open_, proxy2):
     assert client.closed and peer.look().ended == {1} and not peer.look().resets
 
 
+def test_an_upstream_that_takes_nothing_more_after_its_end_has_ended_in_order(open_, proxy2):
+    # RFC 9113 8.1: as Go's server does, and this proxy.
+    client, peer = open_
+    peer.connection.send(data_frame(1, b"last", ended=True) + frames.rst_stream(1, NO_ERROR))
+    client.send(b"word")
+    proxy2.clock.advance(0)
+    assert client.take() == b"last" and client.closed and not client.reset
+    assert not peer.look().bodies and not peer.resets and not proxy2.upstream._protocol.session.streams
+
+
+def test_what_came_before_such_an_end_is_for_slow_clients_as_well(open_, proxy2):
+    client, peer = open_
+    client.stop_reading()
+    sent = data_frame(1, b"x" * 16000) * 6 + data_frame(1, b"last", ended=True)
+    peer.connection.send(frames.SETTINGS_ACK + sent + frames.rst_stream(1, NO_ERROR))
+    client.read_on()
+    proxy2.clock.advance(0)
+    came = client.take()
+    assert len(came) == 96_004 and came.endswith(b"last") and client.closed and not client.reset
+
+
 def test_an_upstream_that_never_closes_its_side_is_cancelled(open_, proxy2):
     client, peer = open_
     client.end()
@@ -319,13 +340,16 @@ def test_an_upstream_that_leaves_while_a_filter_waits_is_no_tunnel(waiting, how)
     assert waits.coming.called and len(client.responses[stream].heads) == 1
 
 
-def test_an_end_that_comes_while_a_filter_waits_is_passed_on(waiting):
+@pytest.mark.parametrize("after", [b"", frames.rst_stream(1, NO_ERROR)], ids=["", "takes no more"])
+def test_an_end_that_comes_while_a_filter_waits_is_passed_on(waiting, after):
     world, client, stream, peer, waits = waiting
-    peer.connection.send(data_frame(1, b"early", ended=True))
+    peer.connection.send(data_frame(1, b"early", ended=True) + after)
     waits.coming.callback(waits.response)
     response = client.turn().responses[stream]
     assert response.status == 200 and response.body == b"early"
     world.proxy.advance(0)
     assert client.turn().responses[stream].ended
-    client.body(stream, b"", ended=True)
-    assert peer.look().ended == {1} and world.outcomes == ["tunnel"]
+    if not after:
+        client.body(stream, b"", ended=True)
+        assert peer.look().ended == {1}
+    assert world.outcomes == ["tunnel"] and not peer.look().resets

@@ -284,6 +284,10 @@ class Http2Stream(Stream):
             self.deadline = NEVER
         self.exchange.resume_request()
 
+    def ends_with(self, code: int) -> bool:
+        """Whether a reset by this ``code`` is but the end of what has come as it should."""
+        return False
+
     def failed(self, fault: ExchangeError) -> None:
         """The response will not be complete."""
         exchange = self.exchange

@@ -62,7 +62,7 @@ def deliver(events: list[Event]) -> None:
             one.came_end(what.trailers)
         elif what is WRITABLE:
             one.writable()
-        else:
+        elif kind is not StreamReset or not what.by_peer or not one.ends_with(what.code):
             one.failed(_fault_of(one, what))
     for one in touched:
         if one.exchange is not None:

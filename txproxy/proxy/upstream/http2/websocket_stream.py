@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -18,6 +18,7 @@ from txproxy.proxy.upstream.http2.http2_stream import Http2Stream
 from txproxy.proxy.upstream.upstream_states import Http2State
 from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key, without_upgrade
 from txproxy.wire.headers import Headers
+from txproxy.wire.http2.faults import NO_ERROR
 from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much may wait for the upstream's window before the client has to wait with the rest.
@@ -43,6 +44,8 @@ class WebSocketStream(Http2Stream):
     # what waits until the tunnel takes it, and the end after it
     _upstream_ended = False
     _told_end = False
+    # whether the upstream takes nothing more either
+    _upstream_left = False
 
     def __init__(self, connection: Any, reused: bool) -> None:
         super().__init__(connection, reused)
@@ -127,6 +130,17 @@ class WebSocketStream(Http2Stream):
             if self._end is not None:
                 self._end.resumeProducing()
 
+    def ends_with(self, code: int) -> bool:
+        """RFC 9113 section 8.1: servers whose handler returns say their end, and that they take nothing more. What has
+        come goes to the client as before any other end.
+        """
+        if code != NO_ERROR or not self._upstream_ended:
+            return False
+        self._upstream_left = True
+        self.connection.left(self)
+        self._give()
+        return True
+
     def failed(self, fault: ExchangeError) -> None:
         """It will not be complete."""
         end, self._end = self._end, None
@@ -175,7 +189,12 @@ class WebSocketStream(Http2Stream):
             part = parts.popleft()
             self._end.dataReceived(part)
             self._consume(len(part))
-        if self._upstream_ended and not parts and not self._told_end and self._end is not None:
+        if parts or self._end is None:
+            return
+        if self._upstream_left:
+            end, self._end = self._end, None
+            end.connectionLost(Failure(ConnectionDone()))
+        elif self._upstream_ended and not self._told_end:
             self._told_end = True
             self._end.readConnectionLost()
 
