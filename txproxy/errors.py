@@ -140,10 +140,19 @@ class ExchangeError(TxproxyError):
 
 
 class RequestError(ExchangeError):
-    """The client's fault: the request is malformed, ambiguous, or over a limit. The connection closes after it."""
+    """The client's fault: the request is malformed, ambiguous, or over a limit. The connection closes after it.
+
+    ``content_type`` is what was read of it where there is no head: what form of answers the client understands.
+    """
 
     status = 400
     error = "http_request_error"
+    content_type = b""
+
+    def of_type(self, content_type: bytes | None) -> RequestError:
+        """The same, of a request with this Content-Type, if it has any."""
+        self.content_type = content_type or b""
+        return self
 
 
 class WrongProtocol(RequestError):

@@ -47,6 +47,18 @@ def test_what_the_proxy_says_is_said_in_grpc(rpc):
     assert client.responses[stream].field(b"proxy-status").endswith(b"; error=" + rpc.outcomes[0].encode())
 
 
+@pytest.mark.parametrize("more", [[(b"x", b"y" * 70000)], [(b"x", b"y")] * 101])
+def test_what_is_too_large_to_be_read_is_said_in_grpc_as_well(rpc, more):
+    client = rpc.client()
+    stream = client.ask(*CALL, *more)
+    assert told(client, stream) == (2, "The request's header fields are too large.")
+    assert rpc.outcomes == ["http_request_error"] and not rpc.upstreams
+    # What nobody has called a call is none.
+    stream = client.ask(*POST, *more)
+    response = client.turn().responses[stream]
+    assert (response.status, response.field(b"grpc-status")) == (431, None)
+
+
 def test_other_types_get_what_they_always_got(rpc):
     rpc.proxy.network.script = [ConnectionRefused("no"), ConnectionRefused("no")]
     client = rpc.client()

@@ -109,6 +109,23 @@ def test_what_is_too_large_is_answered(more: Fields, ended: bool, status: int) -
     assert found.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("more", "ended", "status"),
+    [
+        ([(b":path", b"/" + b"x" * 100)], True, 414),
+        ([(b":path", b"/"), *[(b"x%d" % n, b"") for n in range(10)]], True, 431),
+        ([(b":path", b"/"), (b"x", b"y" * 1000)], True, 431),
+        ([(b":path", b"/"), (b"content-length", b"51")], False, 413),
+    ],
+)
+def test_what_is_too_large_is_of_the_type_that_it_has_said(more: Fields, ended: bool, status: int) -> None:
+    limits = WireLimits(max_head=900, max_target=100, max_fields=10, max_body=50)
+    for said in [[], [(b"content-type", b"application/grpc+proto")]]:
+        with pytest.raises(RequestError) as found:
+            read(*GET[:3], *more, *said, ended=ended, limits=limits)
+        assert (found.value.status, found.value.content_type) == (status, said[0][1] if said else b"")
+
+
 def test_a_bomb_is_answered_and_not_unpacked() -> None:
     reader = RequestReader()
     encoder = Encoder()

@@ -35,6 +35,8 @@ _WE_ENDED: Final = StreamState.WE_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # For logs, of what cannot be read as a request.
 UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
+# The same of a call of gRPC, which is answered in the form of that.
+_UNREAD_CALL: Final = RequestHead(b"", b"", Headers.parsed([b"content-type: application/grpc"]), minor=2)
 # RFC 8441 section 5: any success would say that the tunnel stands.
 _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
@@ -123,6 +125,8 @@ class RequestStream(Stream):
     def refuse(self, fault: RequestError, head: RequestHead) -> None:
         """Answer what cannot be read, or served, as a request."""
         client = self.client
+        if head is UNREAD and is_call(fault.content_type):
+            head = _UNREAD_CALL
         self.exchange = exchange = Exchange(client.services, self, head, RequestContext(client.connection))
         exchange.refuse_unread(fault)
 

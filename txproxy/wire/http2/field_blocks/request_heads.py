@@ -126,16 +126,16 @@ class RequestReader:
         self.protocol = fields.protocol
         limits = self._limits
         if len(path) > limits.max_target:
-            raise RequestError("the target is too long", status=414)
+            raise _too_large("the target is too long", 414, fields)
         if fields.size + len(path) > limits.max_head or len(fields.headers.lines) > limits.max_fields:
-            raise RequestError("the head is too large", status=431)
+            raise _too_large("the head is too large", 431, fields)
         length = fields.length
         if ended:
             if length > 0:
                 raise StreamFault("a request that ends before its body")
             length = 0
         elif limits.max_body is not None and length > limits.max_body:
-            raise RequestError("the body is too large", status=413)
+            raise _too_large("the body is too large", 413, fields)
         return RequestHead(fields.method, path, fields.headers, fields.authority, fields.scheme, length, _VERSION)
 
     def read_trailers(self, block: bytes) -> Headers:
@@ -225,7 +225,8 @@ class RequestReader:
         entries = self._read_entries(block)
         if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self._limits.max_head + OVERHEAD:
             # Nothing is made of it: a field of the table, repeated by a byte each time, would become megabytes.
-            raise RequestError("the head is too large", status=431)
+            said = next((entry[3] for entry in entries if entry[2] == b"content-type"), None)
+            raise RequestError("the head is too large", status=431).of_type(said)
         shape = request_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"a request with {shape.fault}")
@@ -269,6 +270,10 @@ class RequestReader:
         if fields.protocol or fields.length > 0 or b"priority" in headers.index:
             return -1
         return -1 if len(headers.lines) > limits.max_fields else min(limits.max_target, limits.max_head - fields.size)
+
+
+def _too_large(detail: str, status: int, fields: Fields) -> RequestError:
+    return RequestError(detail, status=status).of_type(fields.headers.get(b"content-type"))
 
 
 def _fields(entries: list[Entry], shape: Shape) -> Fields:
