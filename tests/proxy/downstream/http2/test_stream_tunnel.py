@@ -11,7 +11,7 @@ from tests.proxy.downstream.socks_world import Mode
 from tests.wire.http2.taken_apart import frame
 from txproxy import Limits
 from txproxy.errors import RequestDenied
-from txproxy.interfaces import Plan
+from txproxy.interfaces import Answer, Plan, Refusal
 from txproxy.interfaces.address import Address
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -317,21 +317,35 @@ def test_a_refusal_of_the_upstream_is_the_clients(world):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "status"),
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", 200),
+        (b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 201),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 101),
     ],
 )
-def test_what_is_no_agreement_is_no_tunnel(world, answer):
+def test_what_is_no_agreement_is_no_tunnel(world, answer, status):
     client = world.client()
     stream = client.ask(*WEBSOCKET, ended=False)
     world.upstreams[0].send(answer)
     response = client.turn().responses[stream]
-    assert (response.status, response.body, response.ended, response.reset) == (502, b"", True, 0)
+    assert (response.status, response.ended, response.reset) == (502, True, 0) and b"hi" not in response.body
+    (record,) = world.records
+    assert (record.status, record.upstream_status, record.sent) == (502, status, len(response.body))
+    assert (record.response.status, record.outcome) == (502, "http_protocol_error")
     client.ask()
     assert not client.goaways
+
+
+@pytest.mark.parametrize("fields", [CONNECT, WEBSOCKET])
+@pytest.mark.parametrize("given", [Answer(200, (), b"hello"), Refusal(200)])
+def test_an_answer_of_the_proxys_own_is_no_tunnel_either(tunnels, client, fields, given):
+    tunnels.mode.decision = given
+    response = client.responses[client.ask(*fields, ended=False)]
+    assert response.status == 502 and response.ended and b"hello" not in response.body
+    (record,) = tunnels.records
+    assert (record.status, record.upstream_status, record.sent) == (502, 0, len(response.body))
 
 
 def test_another_protocol_is_not_spoken(world):

@@ -313,6 +313,23 @@ def test_clients_of_http2_have_it_end_to_end(make_world):
     assert world.outcomes == ["tunnel"]
 
 
+@pytest.mark.parametrize(("frame", "answer"), [(True, 200), (False, 204)])
+def test_a_client_of_http2_is_told_of_an_upstream_that_knows_no_websockets(make_world, frame, answer):
+    world = make_world(upstreams=["h2c://10.0.0.1:80"])
+    client = world.client()
+    stream = client.ask(
+        (b":method", b"CONNECT"), (b":protocol", b"websocket"), (b":scheme", b"http"), (b":authority", b"a"),
+        (b":path", b"/chat"), (b"sec-websocket-version", b"13"), ended=False,
+    )  # fmt: skip
+    peer = Http2Peer(world.upstreams[0])
+    assert peer.head(1)[":method"] == "GET"
+    peer.connection.send(peer.head_frame(1, answer, ended=not frame) + (data_frame(1, b"x" * 50, True) if frame else b""))
+    response = client.turn().responses[stream]
+    assert response.status == 502 and response.ended and response.field(b"proxy-status")
+    (record,) = world.records
+    assert (record.status, record.upstream_status, record.sent) == (502, answer, len(response.body))
+
+
 @pytest.fixture
 def waiting(make_world):
     """One to which an upstream has agreed, and a filter has not yet: all of that, with a client and its stream."""

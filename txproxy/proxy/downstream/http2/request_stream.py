@@ -14,7 +14,7 @@ from txproxy.proxy.downstream.client_tunnel import exchanges_of
 from txproxy.proxy.downstream.http2.asked_request import asked_request
 from txproxy.proxy.downstream.http2.stalled_response import StalledResponse
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
-from txproxy.proxy.downstream.http2.stream_tunnel import StreamTunnel
+from txproxy.proxy.downstream.http2.stream_tunnel import ONLY_TUNNELS, StreamTunnel
 from txproxy.proxy.downstream.http2.unwanted_rest import MOST_REST, UnwantedRest
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.exchanges.standing_exchange import begin_standing
@@ -37,7 +37,6 @@ _CLOSED: Final = StreamState.CLOSED
 UNREAD: Final = RequestHead(b"", b"", Headers.parsed([]), minor=2)
 # The same of a call of gRPC, which is answered in the form of that.
 _UNREAD_CALL: Final = RequestHead(b"", b"", Headers.parsed([b"content-type: application/grpc"]), minor=2)
-# RFC 8441 section 5: any success would say that the tunnel stands.
 _NO_TUNNEL: Final = ResponseHead(502, Headers([(b"Content-Length", b"0")]))
 
 
@@ -109,15 +108,17 @@ class RequestStream(Stream):
         except RequestError as fault:
             self.refuse(fault, head)
             return
+        context = RequestContext(connection)
         if self.method == b"CONNECT":
             self.tunnel = StreamTunnel(self)
+            context.filter_responses(ONLY_TUNNELS)
         elif head.body:
             self.body = StreamBody(self)
         else:
             self.plain = self.method != b"HEAD"
             if self.method == b"GET" and head.scheme is None and not factory.proxied and b"content-type" not in index:
                 client.plain_fields = None if fields.once else fields
-        self.exchange = exchange = Exchange(client.services, self, head, RequestContext(connection))
+        self.exchange = exchange = Exchange(client.services, self, head, context)
         if b"content-type" in index and is_call(index[b"content-type"]):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
         exchange.start(factory.handle)
@@ -230,18 +231,13 @@ class RequestStream(Stream):
 
     def send_head(self, response: ResponseHead) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
-        if self.tunnel is not None and 200 <= response.status < 300:
-            response = _NO_TUNNEL
         self.client.session.send_head(self, response, self._is_bodiless(response))
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`txproxy.interfaces.streams.ClientStream`."""
         client = self.client
-        if not self.plain:
-            if self.tunnel is not None and 200 <= response.status < 300:
-                response, body = _NO_TUNNEL, b""
-            elif self.method == b"HEAD":
-                body = b""
+        if not self.plain and self.method == b"HEAD":
+            body = b""
         client.session.send_whole(self, response, body)
         if not client.output.wanted:
             client.want_out()
@@ -309,6 +305,7 @@ class RequestStream(Stream):
         assert exchange is not None and tunnel is not None
         if response is not None and not is_accepted(exchange.request, response):
             upstream.close()
+            exchange.status, exchange.response = _NO_TUNNEL.status, _NO_TUNNEL
             exchange.tunnel_refused(ResponseError("another key was accepted than was sent"))
             client.session.send_whole(self, _NO_TUNNEL, b"")
             self.leave()

@@ -10,6 +10,8 @@ from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from txproxy.errors import ResponseError
+from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
 from txproxy.proxy.downstream.http2.stream_body import keep_waiting
@@ -17,10 +19,27 @@ from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.wire.http2.faults import CANCEL, CONNECT_ERROR
-from txproxy.wire.message import EndOfMessage
+from txproxy.wire.message import EndOfMessage, ResponseHead
 
 # So much may wait for the client's window before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536
+
+
+class _OnlyTunnels(ResponseFilter):
+    """A success that makes no tunnel does not go to who asks for one: any would say that it stands (RFC 9110 section
+    9.3.6, RFC 8441 section 5).
+    """
+
+    refusals = True
+
+    def head(self, response: ResponseHead, context: RequestContext) -> ResponseHead:
+        """See :class:`txproxy.interfaces.ResponseFilter`."""
+        if 200 <= response.status < 300:
+            raise ResponseError(f"a {response.status} that makes no tunnel, where one was asked for")
+        return response
+
+
+ONLY_TUNNELS: Final = _OnlyTunnels()
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
