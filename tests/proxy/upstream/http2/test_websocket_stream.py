@@ -323,7 +323,9 @@ def test_a_client_of_http2_is_told_of_an_upstream_that_knows_no_websockets(make_
     )  # fmt: skip
     peer = Http2Peer(world.upstreams[0])
     assert peer.head(1)[":method"] == "GET"
-    peer.connection.send(peer.head_frame(1, answer, ended=not frame) + (data_frame(1, b"x" * 50, True) if frame else b""))
+    peer.connection.send(
+        peer.head_frame(1, answer, ended=not frame) + (data_frame(1, b"x" * 50, True) if frame else b"")
+    )
     response = client.turn().responses[stream]
     assert response.status == 502 and response.ended and response.field(b"proxy-status")
     (record,) = world.records

@@ -12,6 +12,7 @@ from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks import huffman, request_heads
+from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.message import CHUNKED, VERSIONS, RequestHead
 from txproxy.wire.size_limits import WireLimits
@@ -200,6 +201,20 @@ def test_what_trailers_do_to_the_table_ends_what_is_remembered() -> None:
     reader.read_trailers(b"\x40\x01y\x012")
     # The same bytes mean another field now.
     assert reader.read(request + b"\xbe", True).headers.lines == [b"host: a", b"y: 2"]
+
+
+def test_trailers_that_are_too_many_are_refused_and_not_cut() -> None:
+    reader = RequestReader(WireLimits(max_head=1 << 24, max_fields=1 << 20))
+    request = b"\x82\x87\x84\x01\x01a"
+    reader.read(request + b"\x40\x01x\x011", False)
+    assert len(reader.read_trailers(b"\xbe" * (MOST_FIELDS - 1)).lines) == MOST_FIELDS - 1
+    for count in (MOST_FIELDS, MOST_FIELDS + 1, 2 * MOST_FIELDS):
+        with pytest.raises(RequestError) as found:
+            reader.read_trailers(b"\xbe" * count + b"\x40\x01y\x012")
+        assert found.value.status == 431
+        # What comes after those that are kept has its place in the table.
+        assert reader.read(request + b"\xbe", True).headers.lines == [b"host: a", b"y: 2"]
+        reader.read(request + b"\x40\x01x\x011", False)
 
 
 @pytest.mark.parametrize("before", range(3))

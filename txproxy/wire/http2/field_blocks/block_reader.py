@@ -11,8 +11,8 @@ from txproxy.wire.http2.field_blocks.field_entries import Entry, entry_of, size_
 from txproxy.wire.http2.field_blocks.static_table import FIRST_DYNAMIC, STATIC
 
 DEFAULT_TABLE_SIZE: Final = 4096
-# Of a block with more fields, no more are kept: whoever asks for a count has asked for less. A field that is in the
-# table takes a byte of the block, so that their number alone bounds nothing.
+# Of a block with more fields, no more are kept, and whoever reads one with so many refuses it, whatever else bounds
+# their number. A field that is in the table takes a byte of the block, so that its size bounds nothing.
 MOST_FIELDS: Final = 4096
 # Indexed fields with numbers of one byte, as many as there are.
 _INDEXED: Final = re.compile(rb"[\x81-\xfe]+")

@@ -140,12 +140,17 @@ class RequestReader:
 
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a request (RFC 9113 section 8.1)."""
-        entries = self._read_entries(block)
+        entries, limits = self._read_entries(block), self._limits
+        # Of MOST_FIELDS nobody knows whether there were more.
+        if (
+            len(entries) > limits.max_fields
+            or len(entries) >= MOST_FIELDS
+            or sum(map(size_of, entries)) > limits.max_head
+        ):
+            raise RequestError("the trailer section is too large", status=431)
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
-        if len(entries) > self._limits.max_fields or sum(map(size_of, entries)) > self._limits.max_head:
-            raise RequestError("the trailer section is too large", status=431)
         headers = Headers.parsed([*map(line_of, entries)])
         if not trailers.REFUSED.isdisjoint(headers.index):
             raise StreamFault("a field that is forbidden in trailers")

@@ -127,9 +127,9 @@ class ResponseReader:
     def read_trailers(self, block: bytes) -> Headers:
         """The trailers of a response."""
         entries = self._read_entries(block)
+        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
+            raise ResponseError("the trailer section is too large")
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
-        if len(entries) >= MOST_FIELDS or sum(map(size_of, entries)) > self.limits.max_head:
-            raise ResponseError("the trailer section is too large")
         return Headers.parsed([*map(line_of, entries)])
