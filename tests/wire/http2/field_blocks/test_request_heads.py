@@ -289,3 +289,11 @@ def outcome(reader: RequestReader, block: bytes, ended: bool) -> object:
     except StreamFault as fault:
         return fault.detail
     return head.method, head.path, head.authority, head.scheme, head.body, head.headers.lines
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-forwarded-for", b"x_forwarded_for", b"forwarded", b"x-real-ip", b"expires", b"via"]
+)
+def test_what_has_no_place_after_a_body_does_not_pass(name: bytes) -> None:
+    found = RequestReader().read_trailers(Encoder().encode([(b"t", b"1"), (name, b"10.0.0.1"), (b"u", b"2")]))
+    assert found.lines == [b"t: 1", b"u: 2"]

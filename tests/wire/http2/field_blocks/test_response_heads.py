@@ -136,3 +136,9 @@ def test_what_was_read_before_does_to_the_table_what_it_did_the_first_time(which
         assert results[0] == results[1]
         assert remembering._reader._entries == plain._reader._entries
         assert remembering._reader._size == plain._reader._size
+
+
+def test_what_has_no_place_after_a_body_does_not_pass() -> None:
+    fields = [(b"set-cookie", b"a=b"), (b"t", b"1"), (b"content_type", b"a/b"), (b"grpc-status", b"0"), (b"x_y", b"2")]
+    found = ResponseReader().read_trailers(Encoder().encode(fields))
+    assert found.lines == [b"t: 1", b"grpc-status: 0", b"x_y: 2"]

@@ -34,6 +34,7 @@ MALFORMED: Final = 12
 
 kind_of: Final = itemgetter(0)
 line_of: Final = itemgetter(1)
+name_of: Final = itemgetter(2)
 name_and_value_of: Final = itemgetter(2, 3)
 size_of: Final = itemgetter(4)
 # RFC 7541 4.1

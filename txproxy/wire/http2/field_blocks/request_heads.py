@@ -18,6 +18,7 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     kind_of,
     line_of,
     name_and_value_of,
+    name_of,
     size_of,
 )
 from txproxy.wire.message import CHUNKED, RequestHead, SharedRequest
@@ -151,10 +152,10 @@ class RequestReader:
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
-        headers = Headers.parsed([*map(line_of, entries)])
-        if not trailers.REFUSED.isdisjoint(headers.index):
+        names = [*map(name_of, entries)]
+        if not trailers.REFUSED.isdisjoint(names):
             raise StreamFault("a field that is forbidden in trailers")
-        return headers
+        return trailers.permitted_lines(names, [*map(line_of, entries)])
 
     def _read_path(self, block: bytes) -> tuple[Fields, bytes] | None:
         """What a block says that differs from one before in its path alone; None if it is another."""

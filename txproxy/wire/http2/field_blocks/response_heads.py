@@ -6,10 +6,11 @@ from typing import Final
 
 from txproxy.errors import ResponseError
 from txproxy.wire.headers import Headers
+from txproxy.wire.http1.trailers import permitted_lines
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, response_shape, trailers_shape
-from txproxy.wire.http2.field_blocks.field_entries import Entry, kind_of, line_of, size_of
+from txproxy.wire.http2.field_blocks.field_entries import Entry, kind_of, line_of, name_of, size_of
 from txproxy.wire.message import CHUNKED, ResponseHead, SharedHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
@@ -132,4 +133,4 @@ class ResponseReader:
         shape = trailers_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"trailers with {shape.fault}")
-        return Headers.parsed([*map(line_of, entries)])
+        return permitted_lines([*map(name_of, entries)], [*map(line_of, entries)])
