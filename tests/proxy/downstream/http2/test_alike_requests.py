@@ -320,3 +320,48 @@ def test_places_of_those_that_have_ended_together_are_free_for_who_waits(make_wo
         assert sum(world.asked) <= 4
         world.answer()
     counted(world, 10)
+
+
+@pytest.mark.parametrize("how", ["drop", "reset"])
+@pytest.mark.parametrize("place", range(1, 6))
+def test_what_one_of_them_leads_to_may_end_others(make_world, monkeypatch, place, how):
+    """No plan stands for them, and what decides of one ends the others."""
+    world = make_world()
+    factory, asked = world.proxy.factory, []
+    (protocol,) = factory.admission.everyone()
+    session = protocol.session
+
+    def handle(request, context):
+        asked.append(request)
+        if len(asked) == place and how == "drop":
+            world.client.drop()
+        elif len(asked) == place:
+            for stream in [*session.streams.values()][place:4]:
+                session.reset(stream, 8)
+        return factory.mode.plan(request, context)
+
+    monkeypatch.setattr(factory, "handle", handle)
+    world.ask(6)
+    assert len(asked) == (place if how == "drop" else 6 - max(0, 4 - place))
+    world.answer()
+    assert not any(one.active for one in world.pool.upstreams)
+
+
+@pytest.mark.parametrize("takes", [3, 100])
+@pytest.mark.parametrize("place", range(1, 8))
+def test_one_that_was_begun_when_its_client_had_gone_ends_in_vain(make_world, monkeypatch, takes, place):
+    world = make_world(takes=takes)
+    take, taken = world.pool.take_unasked, []
+
+    def leaves():
+        taken.append(take())
+        if len(taken) == place:
+            world.client.drop()
+        return taken[-1]
+
+    monkeypatch.setattr(world.pool, "take_unasked", leaves)
+    monkeypatch.setattr(world.pool, "take_all_unasked", lambda count: None)
+    world.ask(8)
+    while any(world.asked):
+        world.answer()
+    assert not any(one.active for one in world.pool.upstreams)

@@ -159,7 +159,8 @@ def begin_alike(client: Any, streams: list[Any], what: KnownRequest) -> None:
         if begun == len(streams):
             return
         _begin_alone(client, streams[begun], what)
-        streams = streams[begun + 1 :]
+        # What was done by now may have reset others, or ended the connection.
+        streams = [stream for stream in streams[begun + 1 :] if stream.id in opened]
     for stream in streams:
         _begin_one(client, stream, what)
 
@@ -181,8 +182,10 @@ def _begin_one(client: Any, stream: Any, what: KnownRequest) -> None:
 
 
 def _begin_alone(client: Any, stream: Any, what: KnownRequest) -> None:
-    """Begin a request for which no plan stands."""
+    """Begin a request for which no plan stands, if what those before it have led to has not reset it."""
     stream.client = client
+    if stream.id not in client.session.streams:
+        return
     if what.headers is client.plain_fields:
         stream.plain = True
         stream.begin_plainly(what.shared_head().alone())

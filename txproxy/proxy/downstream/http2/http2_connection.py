@@ -364,6 +364,9 @@ class Http2Protocol:
             self._half_closed.forget()
             self._half_closed = None
         self._lose_streams()
+        for stream in self.session.streams.values():
+            # Some may have been at hand for whoever has ended this, and are begun no more, or in vain.
+            stream.finish()
         self.session.streams.clear()
         self.output.forget()
         self.factory.admission.left(self)
