@@ -13,13 +13,22 @@ from twisted.internet.address import IPv4Address
 
 from tests.net.sockets import World, connected_pair
 from tests.proxy.downstream.http2.http2_peer import GET, POST, Http2Peer
+from tests.reverse.actions.routed import at, to
 from tests.tls.authority import new_ca
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
+from txproxy.cache.memory.memory_store import MemoryStore
 from txproxy.interfaces import Bounds
 from txproxy.limits.shaping import Bandwidth, Shaping
 from txproxy.net.transports.accepted_transports import AcceptedTransport
 from txproxy.net.transports.tls_transports import TLSServer
+from txproxy.proxy.caching.cache_middleware import CacheMiddleware
+from txproxy.proxy.caching.shared_cache import SharedCache
 from txproxy.proxy.tunnel import Tunnel
+from txproxy.reverse.actions.subrequests import ForwardAuth, Mirror
+from txproxy.reverse.actions.treatments import Treated, Treatment
+from txproxy.reverse.mode import ReverseMode
+from txproxy.reverse.routing.matches import Match
+from txproxy.reverse.routing.route import Route
 from txproxy.testing import MemoryConnection, ProxyInMemory
 from txproxy.tls.listener_contexts import ListenerTls, ServerTls
 from txproxy.wire.http2.frames import PREFACE, settings
@@ -164,6 +173,178 @@ def test_a_connection_that_is_over(play, settings):
             Pool(["http://10.0.0.1"]), h2c=True, limits=Limits(**settings), reactor=reactor
         )
     )
+    with nothing_is_left():
+        for _ in range(3):
+            one_after_the_other(proxy, play)
+    proxy.close()
+
+
+def ask(client, path=b"/", *fields):
+    client.send(b"".join([b"GET %b HTTP/1.1\r\nHost: a\r\n" % path, *fields, b"\r\n"]))
+
+
+def fresh(size=2, *fields, body=b"ok"):
+    head = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: %d\r\n" % size
+    return head + b"".join(fields or [b"Cache-Control: max-age=60\r\n"]) + b"\r\n" + body
+
+
+def a_miss(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh())
+
+
+def a_miss_in_parts(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(body=b""))
+    proxy.upstream.send(b"o")
+    proxy.upstream.send(b"k")
+
+
+def a_hit(client, proxy):
+    a_miss_in_parts(client, proxy)
+    ask(client)
+    assert len(proxy.network.connections) == 1
+
+
+def a_revalidation(client, proxy):
+    fields = b'ETag: "a"\r\n', b"Cache-Control: no-cache\r\n"
+    for answer in (fresh(2, *fields), b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n'):
+        ask(client)
+        proxy.upstream.send(answer)
+    assert b"if-none-match" in proxy.upstream.received.lower()
+
+
+def an_abandoned_fill(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(8_000_000, body=b"x" * 1000))
+
+
+def a_fill_that_goes_on_without_its_client(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2000, body=b"x" * 1000))
+    client.drop()
+    proxy.upstream.send(b"x" * 1000)
+
+
+def one_that_comes_no_further(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2000, body=b"x" * 1000))
+    client.drop()
+    proxy.advance(100)
+
+
+def a_fill_that_is_cut(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2000, body=b"x" * 1000))
+    proxy.upstream.drop()
+
+
+def one_that_gets_no_answer(client, proxy):
+    ask(client)
+    proxy.upstream.drop()
+
+
+def one_whose_client_leaves(client, proxy):
+    ask(client)
+
+
+def one_that_is_not_kept(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2, b"Cache-Control: no-store\r\n"))
+
+
+def one_that_is_not_kept_in_parts(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2, b"Cache-Control: no-store\r\n", body=b"o"))
+    proxy.upstream.send(b"k")
+
+
+def one_that_is_not_kept_whose_client_leaves(client, proxy):
+    ask(client)
+    proxy.upstream.send(fresh(2, b"Cache-Control: no-store\r\n", body=b"o"))
+
+
+def a_part(client, proxy):
+    ask(client, b"/", b"Range: bytes=2-3\r\n")
+    proxy.upstream.send(
+        b"HTTP/1.1 206 Partial Content\r\nContent-Length: 2\r\nContent-Range: bytes 2-3/9\r\n"
+        b'ETag: "a"\r\nCache-Control: max-age=60\r\n\r\nok'
+    )
+
+
+def several_that_wait(client, proxy):
+    others = [proxy.connect() for _ in range(3)]
+    for one in (client, *others):
+        ask(one)
+    proxy.upstream.send(fresh(body=b"o"))
+    proxy.upstream.send(b"k")
+    for one in others:
+        one.drop()
+
+
+CACHED = (
+    a_miss, a_miss_in_parts, a_hit, a_revalidation, an_abandoned_fill, a_fill_that_goes_on_without_its_client,
+    one_that_comes_no_further, a_fill_that_is_cut, one_that_gets_no_answer, one_whose_client_leaves,
+    one_that_is_not_kept, one_that_is_not_kept_in_parts, one_that_is_not_kept_whose_client_leaves, a_part,
+    several_that_wait,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("play", CACHED, ids=lambda play: play.__name__)
+def test_what_a_cache_has_asked_for(play):
+    cache = SharedCache(MemoryStore(1 << 24), now=lambda: 0.0)
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(
+            Pool(["http://10.0.0.1"]), middleware=(CacheMiddleware(cache),), reactor=reactor
+        )
+    )
+    with nothing_is_left():
+        for _ in range(3):
+            one_after_the_other(proxy, play)
+            for entry in cache.store.entries():
+                cache.store.remove(entry)
+                del entry
+    proxy.close()
+
+
+def a_request_that_passes(client, proxy):
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    for host in ("10.0.0.9", "10.0.0.1", "10.0.0.8"):
+        at(proxy, host)[0].send(OK)
+
+
+def one_that_does_not(client, proxy):
+    ask(client)
+    proxy.upstream.send(OK.replace(b"200 OK", b"403 Forbidden"))
+
+
+def one_of_which_nobody_says(client, proxy):
+    ask(client)
+    proxy.upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n")
+    proxy.upstream.drop()
+
+
+def one_that_is_given_up_as_it_is_asked_for(client, proxy):
+    ask(client)
+
+
+def one_whose_copy_is_not_answered(client, proxy):
+    ask(client)
+    for host in ("10.0.0.9", "10.0.0.1"):
+        at(proxy, host)[0].send(OK)
+
+
+ASKED = (
+    a_request_that_passes, one_that_does_not, one_of_which_nobody_says, one_that_is_given_up_as_it_is_asked_for,
+    one_whose_copy_is_not_answered,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("play", ASKED, ids=lambda play: play.__name__)
+def test_what_a_route_has_asked_for_itself(play):
+    treatment = Treatment(auth=ForwardAuth(to("10.0.0.9")), mirror=Mirror(to("10.0.0.8")))
+    mode = ReverseMode(routes=[Route("/", Match(), Treated(to("10.0.0.1"), treatment))])
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(mode, reactor=reactor))
     with nothing_is_left():
         for _ in range(3):
             one_after_the_other(proxy, play)

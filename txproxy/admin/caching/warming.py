@@ -84,6 +84,7 @@ class _Warming(ErrandStream):
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
+        super().exchange_done()
         self._errands.discard(self)
         if not self._over:
             self._over = True

@@ -90,8 +90,24 @@ class ErrandStream:
         upstream.close()
 
     def exchange_done(self) -> None:
-        """It is over."""
+        """It is over: what has become of it is known here, and whoever comes to know the exchange as a client's attempt
+        has no circle with this, which would wait for the collector.
+        """
+        self._exchange.downstream = _NOBODY
 
     def hold_connections(self) -> Any:
         """No further request follows this one."""
         return None
+
+
+class _Nobody(ErrandStream):
+    """In the place of one that is over."""
+
+    def __init__(self) -> None:
+        """It has nothing."""
+
+    def exchange_done(self) -> None:
+        """It was over."""
+
+
+_NOBODY: Final = _Nobody()

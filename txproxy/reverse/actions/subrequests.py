@@ -44,7 +44,7 @@ class _Question(ErrandStream):
 
     def __init__(self, services: Services, action: ToPool, head: RequestHead, context: RequestContext) -> None:
         super().__init__(services, action.plan, head, context)
-        self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._exchange.client_gone())
+        self.answered: Deferred[ResponseHead | Refusal | Answer] = Deferred(lambda _: self._leave())
         self.body = b""
         self._head: ResponseHead | None = None
 
@@ -56,7 +56,7 @@ class _Question(ErrandStream):
         """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
         self.body += data
         if len(self.body) > _MOST_ANSWER:
-            self._exchange.client_gone()
+            self._leave()
             self._give(Refusal(502, "http_response_body_size", "the answer of the authorization server is too large"))
 
     def send_end(self, trailers: Headers) -> None:
@@ -71,7 +71,12 @@ class _Question(ErrandStream):
 
     def cut(self) -> None:
         """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
+        self.exchange_done()
         self._give(Refusal(502, "http_response_incomplete", "the answer of the authorization server was cut"))
+
+    def _leave(self) -> None:
+        self._exchange.client_gone()
+        self.exchange_done()
 
     def _give(self, answer: ResponseHead | Refusal | Answer) -> None:
         if not self.answered.called:
@@ -197,6 +202,7 @@ class _Copy(ErrandStream):
 
     def exchange_done(self) -> None:
         """See :class:`txproxy.proxy.exchanges.errands.ErrandStream`."""
+        super().exchange_done()
         self._waiting.clear()
         self._errands.discard(self._exchange)
 

@@ -32,8 +32,8 @@ def minutes(services, count):
 
 def test_one_that_comes_too_slowly_is_given_up(services):
     given_up, body = [], Body()
-    unread = UnreadBody(services, lambda: (given_up.append(1), unread.end()))
-    unread.begin(body)
+    unread = UnreadBody(services)
+    unread.begin(body, lambda: (given_up.append(1), unread.end()))
     minutes(services, 0.9)
     body.available = AHEAD - 1
     assert not given_up
@@ -43,8 +43,8 @@ def test_one_that_comes_too_slowly_is_given_up(services):
 
 def test_one_that_comes_along_is_not(services):
     given_up, body = [], Body()
-    unread = UnreadBody(services, lambda: given_up.append(1))
-    unread.begin(body)
+    unread = UnreadBody(services)
+    unread.begin(body, lambda: given_up.append(1))
     for _ in range(3):
         body.available += AHEAD
         minutes(services, 1.1)
@@ -54,13 +54,13 @@ def test_one_that_comes_along_is_not(services):
 
 def test_one_that_is_read_again_has_all_the_time(services):
     given_up, body = [], Body()
-    unread = UnreadBody(services, lambda: given_up.append(1))
-    unread.begin(body)
+    unread = UnreadBody(services)
+    unread.begin(body, lambda: given_up.append(1))
     unread.end()
     minutes(services, 2)
     assert not given_up
     # It begins anew, and does not go on.
-    unread.begin(body)
+    unread.begin(body, lambda: given_up.append(1))
     minutes(services, 0.9)
     assert not given_up
     unread.end()

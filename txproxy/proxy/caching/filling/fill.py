@@ -82,7 +82,7 @@ class Fill:
         self._validation = FillValidation(cache, asking, sought, self._keeping, self._waiting, self._answers)
         self._background = False
         self._passed: PassedBody | None = None
-        self._unread = UnreadBody(services, self._give_up)
+        self._unread = UnreadBody(services)
         self._stream = FillStream(services, handle, head, asking.context, self)
 
     @property
@@ -365,7 +365,7 @@ class Fill:
         if not (body.is_worth_it or (self._background and body.is_kept)):
             self._give_up()
         elif self.state is FillState.KEEPING:
-            self._unread.begin(body)
+            self._unread.begin(body, self._give_up)
 
     def _give_up(self) -> None:
         self._over()

@@ -21,6 +21,10 @@ AHEAD: Final = 1 << 20
 _PIECE: Final = 65536
 
 
+def _nothing() -> None:
+    """Nobody is to be told."""
+
+
 class Writer(Protocol):
     """What a store gives for a body that comes (see :class:`txproxy.cache.memory.body_writer.BodyWriter`)."""
 
@@ -236,6 +240,7 @@ class FillBody:
 
     def complete(self) -> None:
         """Let those that read it have the rest, and be done."""
+        self._part()
         readers, self._readers = self._readers, set()
         self._waiting.clear()
         for reader in readers:
@@ -243,11 +248,17 @@ class FillBody:
 
     def fail(self) -> None:
         """No more comes."""
+        self._part()
         self._abandon()
         readers, self._readers = self._readers, set()
         self._waiting.clear()
         for reader in readers:
             reader.fail()
+
+    def _part(self) -> None:
+        """Who has brought it is told nothing any more, and is free though some may read it for long."""
+        self._paused = False
+        self._pause = self._resume = self._deserted = _nothing
 
     def _abandon(self) -> None:
         writer, self._writer = self._writer, None

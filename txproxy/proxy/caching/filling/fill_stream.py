@@ -76,10 +76,10 @@ class FillStream(ErrandStream):
         treated = partial(_treated, handle) if context.treatments else handle
         super().__init__(services, treated, head, context)
         self._services = services
-        self._fill = fill
+        # until it is over
+        self._fill: Filled | None = fill
         self._seen = _Seen()
         self._context.filter_responses(self._seen)
-        self._over = False
 
     @property
     def cuts(self) -> int:
@@ -99,58 +99,66 @@ class FillStream(ErrandStream):
 
     def pause(self) -> None:
         """Bring no more of the body."""
-        if not self._over:
+        if self._fill is not None:
             self._exchange.pause_response()
 
     def resume(self) -> None:
         """Bring more of it."""
-        if not self._over:
+        if self._fill is not None:
             self._exchange.resume_response()
 
     def cancel(self) -> None:
         """Nobody wants the response, or the rest of it."""
-        if not self._over:
+        if self._fill is not None:
             self.exchange_done()
             self._exchange.client_gone()
 
     def client_gone(self) -> None:
         """See :class:`txproxy.proxy.services.Errand`: the proxy stops. Its own clients have left by now."""
-        if not self._over and not self._fill.left_by_owner():
+        if self._fill is not None and not self._fill.left_by_owner():
             self.cancel()
 
     def send_informational(self, response: ResponseHead) -> None:
         """See :class:`ErrandStream`."""
-        self._fill.informational(response)
+        if self._fill is not None:
+            self._fill.informational(response)
 
     def send_head(self, response: ResponseHead) -> None:
         """See :class:`ErrandStream`."""
-        if not self._tell(self._fill.head_came, response, self._seen.head_seen or response):
+        fill = self._fill
+        if fill is not None and not self._tell(fill, fill.head_came, response, self._seen.head_seen or response):
             self.cancel()
 
     def send_whole(self, response: ResponseHead, body: bytes) -> None:
         """See :class:`ErrandStream`."""
-        self._tell(self._fill.whole_came, response, self._seen.head_seen or response, body)
+        fill = self._fill
+        if fill is not None:
+            self._tell(fill, fill.whole_came, response, self._seen.head_seen or response, body)
 
     def send_body(self, data: bytes) -> None:
         """See :class:`ErrandStream`."""
-        if not self._tell(self._fill.body_came, data):
+        fill = self._fill
+        if fill is not None and not self._tell(fill, fill.body_came, data):
             self.cancel()
 
     def flush(self) -> None:
         """See :class:`ErrandStream`."""
-        if not self._over:
+        if self._fill is not None:
             self._fill.flushed()
 
     def send_end(self, trailers: Headers) -> None:
         """See :class:`ErrandStream`."""
-        self._tell(self._fill.ended, trailers)
+        fill = self._fill
+        if fill is not None:
+            self._tell(fill, fill.ended, trailers)
 
     def send_answer(self, given: Refusal | Answer, response: ResponseHead, body: bytes) -> int:
         """See :class:`ErrandStream`."""
-        if isinstance(given, Refusal):
-            self._tell(self._fill.refused, given)
-        else:
+        fill = self._fill
+        if not isinstance(given, Refusal):
             self.send_whole(response, body)
+        elif fill is not None:
+            self._tell(fill, fill.refused, given)
         return len(body)
 
     def begin_answer(self, given: Refusal | Answer, response: ResponseHead) -> bool:
@@ -158,26 +166,27 @@ class FillStream(ErrandStream):
         self.send_head(response)
         return True
 
-    def _tell(self, call: Callable[..., None], *what: Any) -> bool:
+    def _tell(self, fill: Filled, call: Callable[..., None], *what: Any) -> bool:
         """Tell the fill, and give whether it has got that. If not, nobody is to wait because of a fault of ours."""
-        if not self._over:
-            try:
-                call(*what)
-            except Exception:
-                _log.failure("the cache failed")
-                self._fill.was_cut("proxy_internal_error", "the cache failed")
-                return False
+        try:
+            call(*what)
+        except Exception:
+            _log.failure("the cache failed")
+            fill.was_cut("proxy_internal_error", "the cache failed")
+            return False
         return True
 
     def cut(self) -> None:
         """See :class:`ErrandStream`."""
-        if not self._over:
+        fill = self._fill
+        if fill is not None:
             self.exchange_done()
-            self._fill.was_cut(self._exchange.outcome, self._exchange.detail)
+            fill.was_cut(self._exchange.outcome, self._exchange.detail)
 
     def exchange_done(self) -> None:
         """See :class:`ErrandStream`."""
-        self._over = True
+        super().exchange_done()
+        self._fill = None
         self._services.errands.discard(self)
 
 

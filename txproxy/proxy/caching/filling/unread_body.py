@@ -18,19 +18,20 @@ class UnreadBody:
 
     __slots__ = ("deadline", "_deadlines", "_give_up", "_body", "_there")
 
-    def __init__(self, services: Services, give_up: Callable[[], None]) -> None:
+    def __init__(self, services: Services) -> None:
         # until when it has to have come further
         self.deadline = NEVER
         self._deadlines = services.deadlines
-        self._give_up = give_up
+        # as long as nobody reads it
+        self._give_up: Callable[[], None] | None = None
         self._body: FillBody | None = None
         # how far it was
         self._there = 0
 
-    def begin(self, body: FillBody) -> None:
-        """Nobody reads it now."""
+    def begin(self, body: FillBody, give_up: Callable[[], None]) -> None:
+        """Nobody reads it now; ``give_up`` is called where it does not come along."""
         if self.deadline == NEVER:
-            self._body = body
+            self._body, self._give_up = body, give_up
             self._there = body.available
             self.deadline = self._deadlines.look_ahead() + _ALONE
             self._deadlines.watch(self)
@@ -39,14 +40,15 @@ class UnreadBody:
         """Somebody does, or it is over."""
         if self.deadline != NEVER:
             self.deadline = NEVER
+            self._body = self._give_up = None
             self._deadlines.forget(self)
 
     def deadline_passed(self) -> None:
         """See :class:`txproxy.net.deadlines.Watched`."""
-        body = self._body
-        assert body is not None
+        body, give_up = self._body, self._give_up
+        assert body is not None and give_up is not None
         if body.available - self._there < AHEAD:
-            self._give_up()
+            give_up()
         else:
             self._there = body.available
             self.deadline = self._deadlines.look_ahead() + _ALONE
