@@ -308,6 +308,17 @@ def test_a_drain_takes_what_is_on_its_way() -> None:
     assert session.take_output() == b""
 
 
+# RFC 9113 6.8
+def test_what_was_the_last_stream_stays_so_when_the_connection_fails() -> None:
+    session = begun()
+    only(session, head(1))
+    session.drain_now()
+    session.receive(head(3) + head(5))
+    assert goaways(session.take_output()) == [(1, NO_ERROR)]
+    session.receive(frame(frames.PING, 0, 0))
+    assert goaways(session.take_output()) == [(1, FRAME_SIZE_ERROR)]
+
+
 # -- what is to keep us busy
 
 

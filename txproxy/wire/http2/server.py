@@ -10,7 +10,14 @@ from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event
-from txproxy.wire.http2.faults import FRAME_SIZE_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
+from txproxy.wire.http2.faults import (
+    FRAME_SIZE_ERROR,
+    NO_ERROR,
+    REFUSED_STREAM,
+    STREAM_CLOSED,
+    ConnectionFault,
+    StreamFault,
+)
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest, RequestReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET
@@ -186,6 +193,11 @@ class ServerSession(Session):
     def send_trailers(self, stream: Stream, trailers: Headers) -> None:
         """The response is complete, and these come after it."""
         self.send_end(stream, fields_block(trailers))
+
+    def go_away(self, code: int = NO_ERROR, last: int | None = None) -> None:
+        """See :class:`txproxy.wire.http2.session.Session`."""
+        # RFC 9113 6.8: it may never be more than was said, as those after it may have been asked for elsewhere by now.
+        super().go_away(code, min(self.last_seen, self._last_taken) if last is None else last)
 
     def drain(self) -> None:
         """Take no new streams soon: those that are on their way still are (RFC 9113 section 6.8)."""
