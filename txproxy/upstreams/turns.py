@@ -104,6 +104,11 @@ class Turns:
         """The same for a request of which the strategy asks nothing, if nobody has to be told of its response."""
         if self._wake is not NEVER and self.seconds() >= self._wake:
             self.refresh()
+        only = self._only
+        if only is not None:
+            only.active += 1
+            only.served += 1
+            return only
         if self.curious:
             return None
         upstream: Upstream | None = self.strategy.choose(None, None, _is_full if self._bounded else None)
