@@ -224,17 +224,11 @@ class Upstream:
     def all_ended(self, count: int, status: int) -> None:
         """So many attempts are over that have gone well, with the same status: the same as ``ended`` for each."""
         pool = self.pool
-        if (
-            self.places is None
-            and status < 500
-            and not self._strikes
-            and self.breaker is _CLOSED
-            and not (pool is not None and pool.listens)
-        ):
+        if self.places or status >= 500 or self._strikes or self.breaker is not _CLOSED or (pool and pool.listens):
+            for _ in range(count):
+                self.ended(None, status)
+        else:
             self.active -= count
-            return
-        for _ in range(count):
-            self.ended(None, status)
 
     def _is_failure(self, fault: ExchangeError | None, status: int) -> bool:
         ejection = self.pool.settings.ejection if self.pool is not None else None

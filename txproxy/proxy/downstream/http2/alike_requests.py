@@ -209,13 +209,21 @@ def _begin_by_plan(client: Any, streams: list[Any], what: KnownRequest) -> int:
     standing = _standing_for(client, request)
     if standing is None:
         return 0
-    services, tolls, head = client.services, standing.tolls, request.onward
+    services, tolls = client.services, standing.tolls
     now = _time(services) if services.observed or tolls is not None else None  # they have come at the same time
-    started = now if services.observed else None
     only = standing.take_all(len(streams)) if tolls is None else None
-    if only is not None:
-        _begin_at_one(client, streams, request, only, started)
-        return len(streams)
+    if only is None:
+        return _begin_by_turns(client, streams, request, standing, now)
+    _begin_at_one(client, streams, request, only, now if services.observed else None)
+    return len(streams)
+
+
+def _begin_by_turns(
+    client: Any, streams: list[Any], request: SharedRequest, standing: StandingPlan, now: float | None
+) -> int:
+    """The same of those that each ask whose turn it is, and pay what their limits want."""
+    services, tolls, head = client.services, standing.tolls, request.onward
+    started = now if services.observed else None
     # those that go out together, by upstream: by which connection, and how many there is room for
     groups: dict[Any, tuple[Any, int, list[AlikeExchange]]] = {}
     for stream in streams:
