@@ -261,21 +261,62 @@ def test_what_repeats_has_the_same_fields() -> None:
             reader.read(before + literal_path(wrong) + after, True)
 
 
+def test_requests_of_who_puts_each_path_into_the_table_have_the_same_fields() -> None:
+    reader, encoder = RequestReader(), Encoder()
+    heads = []
+    for number in range(8):
+        # The fifth says another field, and from then on it is that.
+        fields = [*GET[:3], (b":path", b"/%d" % number), (b"x", b"1" if number < 4 else b"2")]
+        heads.append(reader.read(encoder.encode(fields), True))
+    assert [head.path for head in heads] == [b"/%d" % number for number in range(8)]
+    assert [head.headers.once for head in heads] == [True, False, False, False, True, False, False, False]
+    assert heads[1].headers is heads[2].headers is heads[3].headers is not heads[4].headers
+    assert heads[5].headers is heads[6].headers is heads[7].headers
+    assert heads[3].headers.lines == [b"host: a", b"x: 1"] and heads[7].headers.lines == [b"host: a", b"x: 2"]
+
+
+def test_their_paths_are_looked_at_as_any() -> None:
+    reader, encoder = RequestReader(WireLimits(max_target=20)), Encoder()
+    for number in range(4):
+        reader.read(encoder.encode([*GET[:3], (b":path", b"/%d" % number)]), True)
+    for wrong, fault in ((b"*", StreamFault), (b"x", StreamFault), (b"/ ", StreamFault), (b"/" * 21, RequestError)):
+        with pytest.raises(fault):
+            reader.read(encoder.encode([*GET[:3], (b":path", wrong)]), True)
+    # A second one, or none.
+    for paths in ([(b":path", b"/a"), (b":path", b"/b")], []):
+        with pytest.raises(StreamFault):
+            reader.read(encoder.encode([*GET[:3], *paths, (b"new", b"%d" % len(paths))]), True)
+
+
+def test_large_fields_are_kept_for_no_other_request() -> None:
+    reader, encoder = RequestReader(), Encoder()
+    large = (b"x", b"y" * 9000)
+    heads = [reader.read(encoder.encode([*GET[:3], (b":path", b"/%d" % number), large]), True) for number in range(4)]
+    assert len({id(head.headers) for head in heads}) == 4 and all(head.headers.once for head in heads)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_what_is_remembered_changes_nothing(seed: int) -> None:
     # A reader that has seen much says what one says that has only the same table.
     pick = random.Random(seed)
     encoder, reader, other = Encoder(), RequestReader(), Encoder()
     values = [b"1", b"2", b"three"]
+    more: Fields = []
     for _ in range(60):
         fields = [*GET[:3]]
         path = b"/%d" % pick.randrange(8)
-        pick.shuffle(fields)
+        if pick.random() < 0.05:
+            fields[0], path = (b":method", pick.choice([b"OPTIONS", b"GET"])), b"*"
+        if pick.random() < 0.5:
+            pick.shuffle(fields)
         more = [
             (pick.choice([b"x", b"y", b"cookie", b"content-length"]), pick.choice(values[:2]))
             for _ in range(pick.randrange(3))
         ]
-        block = encoder.encode(fields) + literal_path(path) + encoder.encode(more)
+        # Some put each path into the table.
+        block = encoder.encode(fields)
+        block += encoder.encode([(b":path", path)]) if seed % 2 else literal_path(path)
+        block += encoder.encode(more)
         ended = pick.random() < 0.5
         fresh = RequestReader()
         plain = other.encode([*fields, (b":path", path), *more])

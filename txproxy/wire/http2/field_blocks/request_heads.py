@@ -8,7 +8,7 @@ from txproxy.errors import RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1 import trailers
 from txproxy.wire.http2.faults import ConnectionFault, StreamFault
-from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader, read_string
+from txproxy.wire.http2.field_blocks.block_reader import DEFAULT_TABLE_SIZE, MOST_FIELDS, BlockReader, read_string
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, Shape, request_shape, trailers_shape
 from txproxy.wire.http2.field_blocks.field_entries import (
     IN_PATHS,
@@ -32,6 +32,9 @@ _new: Final = object.__new__
 _MOST_REMEMBERED: Final = 32
 # All together count for so much at the most, so that a connection does not keep megabytes of what was sent once.
 _MOST_SIZE: Final = 65536
+# What is larger than this, with what each field counts for, is looked at each time if it changes the table: twice as
+# much as that holds.
+_MOST_SEEN: Final = 2 * DEFAULT_TABLE_SIZE
 # Of lengths of strings that are less, all is in one byte.
 _LONG: Final = 0x7F
 _SLASH: Final = ord("/")
@@ -93,7 +96,7 @@ class RequestReader:
 
     __slots__ = (
         "protocol", "known", "_limits", "_reader", "_whole", "_by_rest", "_known_by_rest", "_before", "_changes",
-        "_room",
+        "_room", "_seen",
     )  # fmt: skip
 
     def __init__(self, limits: WireLimits = DEFAULT_LIMITS) -> None:
@@ -106,6 +109,9 @@ class RequestReader:
         self._changes = 0
         self._whole: dict[bytes, tuple[Fields, bytes]] = {}
         self._room = _MOST_SIZE
+        # of the last block that has changed the table: where its path was, all other fields, and what they say once it
+        # was said twice
+        self._seen: tuple[int, list[Entry], Fields | None] | None = None
         # the bytes before a literal path, and what the bytes after it have said
         self._before = b""
         self._by_rest: dict[bytes, Fields] = {}
@@ -115,6 +121,7 @@ class RequestReader:
     def use_limits(self, limits: WireLimits) -> None:
         """Others from now on."""
         self._limits = limits
+        self._seen = None
         self._forget()
 
     def read(self, block: bytes, ended: bool) -> RequestHead:
@@ -236,12 +243,27 @@ class RequestReader:
         shape = request_shape(bytes(map(kind_of, entries)))
         if shape.fault:
             raise StreamFault(f"a request with {shape.fault}")
-        found = _fields(entries, shape), entries[shape.path][3] if shape.path != ABSENT else b""
-        if changes == reader.changes:
-            self._remember(block, found, reader.path_at)
-        else:
-            found[0].headers.once = True
+        path = entries[shape.path][3] if shape.path != ABSENT else b""
+        if changes != reader.changes:
+            return self._fields_again(entries, shape, path), path
+        found = _fields(entries, shape), path
+        self._remember(block, found, reader.path_at)
         return found
+
+    def _fields_again(self, entries: list[Entry], shape: Shape, path: bytes) -> Fields:
+        """What a block says that has changed the table, as all do of those who put each path there. From the second in
+        a row on that differ in the path alone, these have the same fields.
+        """
+        at = shape.path
+        others = entries[:at] + entries[at + 1 :]
+        seen = self._seen
+        again = seen is not None and seen[0] == at and seen[1] == others and path != b"*"
+        fields = seen[2] if again and seen is not None else None
+        if fields is None:
+            fields = _fields(entries, shape)
+            fields.headers.once = not again
+            self._seen = (at, others, fields if again else None) if fields.size < _MOST_SEEN else None
+        return fields
 
     def _remember(self, block: bytes, found: tuple[Fields, bytes], path_at: int) -> None:
         size = found[0].size + len(found[1])
