@@ -2,7 +2,8 @@
 
 Frames and windows are the session's (:mod:`txproxy.wire.http2.server`), requests and responses the streams' own
 (:mod:`txproxy.proxy.downstream.http2.request_stream`). Here is what all of them share: the transport and what it takes,
-the connection's time, and its end. What is written in a turn of the reactor leaves in one piece.
+and who serves it. What is written in a turn of the reactor leaves in one piece. For how long all that lasts is another
+matter (:mod:`txproxy.proxy.downstream.http2.connection_lifetime`).
 """
 
 from __future__ import annotations
@@ -10,26 +11,21 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol, IPushProducer
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from txproxy.errors import RequestError
 from txproxy.interfaces.connection import ClientConnection
 from txproxy.net.deadlines import NEVER
-from txproxy.net.transports.any_transports import half_close, set_tcp_options
-from txproxy.net.transports.unread import unread_function
+from txproxy.net.transports.any_transports import set_tcp_options
 from txproxy.proxy.downstream.client_states import ClientState, following
-from txproxy.proxy.downstream.connection_age import forget_age, watched_age
+from txproxy.proxy.downstream.connection_age import watched_age
 from txproxy.proxy.downstream.http2.alike_requests import begin_alike
+from txproxy.proxy.downstream.http2.connection_lifetime import ConnectionLifetime
 from txproxy.proxy.downstream.http2.connection_output import ConnectionOutput
 from txproxy.proxy.downstream.http2.frames_ahead import FramesAhead
-from txproxy.proxy.downstream.http2.half_closed import HalfClosed
-from txproxy.proxy.downstream.http2.head_watch import HeadWatch
 from txproxy.proxy.downstream.http2.request_stream import UNREAD, RequestStream
 from txproxy.proxy.downstream.http2.stream_body import StreamBody
-from txproxy.proxy.downstream.serving import ServedBy, ServingFactory, follow
-from txproxy.proxy.exchanges.exchange import Exchange
-from txproxy.proxy.minimum_rate import SLOW_RESPONSE, ResponseRate
+from txproxy.proxy.downstream.serving import ServingFactory, follow
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest
 from txproxy.wire.http2.flood_allowance import MOST
 from txproxy.wire.http2.server import ServerSession
@@ -41,40 +37,28 @@ _LOW: Final = MOST // 2
 _LAST_NUMBER: Final = (1 << 31) - (1 << 20)
 # A look-up in an Enum class costs on each event.
 _OPEN: Final = ClientState.OPEN
-_CLOSED: Final = ClientState.CLOSED
 
 
 @implementer(IProtocol, IHalfCloseableProtocol, IPushProducer)
-class Http2Protocol:
+class Http2Protocol(ConnectionLifetime):
     """One client connection that speaks HTTP/2. It has its place, and its transport, from who has found out that."""
 
-    __slots__ = (
-        "factory", "services", "transport", "connection", "deadline", "state", "served_by", "session", "output",
-        "_busy", "_touched", "_response_rate", "_leaving", "_rest", "_begun", "_head_watch", "_ahead", "_seen_at",
-        "_counted", "_age", "plain_fields", "_half_closed",
-    )  # fmt: skip
+    __slots__ = ("_touched", "_seen_at", "plain_fields")
 
     def __init__(self, factory: ServingFactory, connection: ClientConnection) -> None:
         self.factory, self.connection = factory, connection
         self.services = services = factory.services
-        # the next one; and until when there may be no stream
         self.deadline = self._rest = NEVER
         self.state = ClientState.WAITING
-        self.served_by: ServedBy | None = None
+        self.served_by = None
         self.session = ServerSession(services.wire_limits, services.limits.http2(), True, RequestStream)
-        # whether events are being handled, after which all that they have led to is written
-        self._busy = False
+        self._busy = self._leaving = self._begun = False
         # bodies of which something has come, or is wanted
         self._touched: list[StreamBody] = []
-        # how fast what waits for the client is taken
-        self._response_rate: ResponseRate | None = None
-        # no new streams are taken, or soon none will be; and whether part of something has come
-        self._leaving = self._begun = False
-        self._head_watch: HeadWatch | None = None
-        self._half_closed: HalfClosed | None = None
+        self._response_rate = self._head_watch = self._half_closed = None
         self._ahead = FramesAhead(self)
-        # how many streams of it the services know of, and when the allowance for floods was looked at; the fields of
-        # the last request of which nothing but the path is to be looked at
+        # when the allowance for floods was looked at; the fields of the last request of which nothing but the path is
+        # to be looked at
         self._counted, self._seen_at, self.plain_fields = 0, services.seconds(), None
 
     # -- the beginning
@@ -212,11 +196,6 @@ class Http2Protocol:
 
     # -- bytes out
 
-    def want_out(self) -> None:
-        """Have what is to be written leave: at the end of the turn, or of what is being handled."""
-        if not self._busy and self.state is _OPEN:
-            self.output.want()
-
     def write_part(self) -> None:
         """Have what there is leave at once, apart from what is to follow."""
         if self.state is _OPEN:
@@ -241,72 +220,7 @@ class Http2Protocol:
     def stopProducing(self) -> None:
         """The transport will say connectionLost as well."""
 
-    # -- its time
-
-    def _set_deadline(self) -> None:
-        if self.output.held or (self._leaving and not self.session.draining):
-            # The client has to take what waits, or to answer.
-            return
-        until = NEVER if self.session.active else self._rest
-        self.deadline = min(until, self.services.head_limit.ahead) if self._begun else until
-
-    def _watch_taking(self, known: bool) -> None:
-        services = self.services
-        self._response_rate = ResponseRate(self.transport, services.min_response_rate, services.idle_limit, known)
-        self.deadline = services.idle_limit.ahead
-
-    def deadline_passed(self) -> None:
-        """Too slow, or idle for long enough."""
-        if self.state is not _OPEN or self.output.held:
-            if self._response_rate is not None and self._response_rate.goes_on():
-                # slow, but taking it
-                self.deadline = self.services.idle_limit.ahead
-            else:
-                self._lose_streams(SLOW_RESPONSE)
-                self.abort()
-        elif self._leaving and not self.session.draining:
-            # It does not answer, or what it has sent is still on its way.
-            self._drain_now()
-        elif self._begun:
-            self._head_late()
-        elif self.session.active:
-            self.deadline = NEVER
-        elif not self._begun and unread_function(self.transport)():
-            # What comes just now is read in this turn.
-            self.deadline = self.factory.first_limit.ahead
-        else:
-            self.session.drain_now()
-            self._end()
-
-    def _head_late(self) -> None:
-        """What has begun to come is not there."""
-        if self._head_watch is None:
-            self._head_watch = HeadWatch(self)
-        until = self._head_watch.until(self._rest)
-        if until:
-            self.deadline = until
-        else:
-            self.session.drain_now()
-            self._end()
-
     # -- who serves it
-
-    def drain(self) -> None:
-        """Finish what runs, then leave: the client is told in two steps, as RFC 9113 section 6.8 has it."""
-        if self.state is _OPEN and not self._leaving:
-            self._leaving = True
-            self.session.drain()
-            if not self.output.held:
-                self.deadline = self.services.gone_limit.ahead
-            self.want_out()
-
-    grow_old = drain
-
-    def _drain_now(self) -> None:
-        self.session.drain_now()
-        self._set_deadline()
-        self.want_out()
-        self._end_if_left()
 
     def give(self) -> None:
         """It stays."""
@@ -333,90 +247,3 @@ class Http2Protocol:
         self.factory, self.services, self.plain_fields = factory, factory.services, None
         self.session.use_limits(factory.services.wire_limits)
         self.output.use_turn(factory.services.turn_writes)
-
-    # -- the end
-
-    def readConnectionLost(self) -> None:
-        """The client has closed its side: it opens no window any more, and no stream."""
-        if self.state is not _OPEN or not self.session.active or self.session.reader.more:
-            if self.state is _OPEN:
-                self._lose_streams()
-            self._close()
-        elif self._half_closed is None:
-            self._leaving = True
-            self._half_closed = HalfClosed(self)
-            self.want_out()
-            self._end_if_left()
-
-    def writeConnectionLost(self) -> None:
-        """Our own half-close, before lingering, went out."""
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The client is gone."""
-        self.state = following(self.state, _CLOSED)
-        self._ahead.cancel()
-        self.services.deadlines.forget(self)
-        forget_age(self._age)
-        self._age = self._head_watch = None
-        self.services.streams -= self._counted
-        self._counted = 0
-        if self._half_closed is not None:
-            self._half_closed.forget()
-            self._half_closed = None
-        self._lose_streams()
-        for stream in self.session.streams.values():
-            # Some may have been at hand for whoever has ended this, and are begun no more, or in vain.
-            stream.finish()
-        self.session.streams.clear()
-        self.output.forget()
-        self.factory.admission.left(self)
-
-    def exchanges(self) -> list[Exchange]:
-        """See :class:`txproxy.proxy.downstream.admission.Admitted`."""
-        streams: Any = self.session.streams.values()
-        return [one for stream in streams for one in stream.exchanges()]
-
-    def _lose_streams(self, outcome: str = "") -> None:
-        streams: Any = [*self.session.streams.values()]
-        for stream in streams:
-            if stream.client is not None:
-                stream.lost(outcome)
-
-    def _end_if_left(self) -> None:
-        """When the last stream of those that were taken is over, all is."""
-        no_more = self._leaving and (self.session.draining or self._half_closed is not None)
-        if no_more and not self.session.active and self.state is _OPEN:
-            self._end()
-
-    def _end(self) -> None:
-        """Say the last word, and close so that the client gets to see it, which may still be sending."""
-        self._lose_streams()
-        self.output.write()
-        self.state = following(self.state, ClientState.LINGERING)
-        self._watch_taking(known=False)
-        self.deadline = self.services.linger_limit.ahead
-        self.transport.unregisterProducer()
-        self.services.turn_writes.flush()
-        if self._half_closed is None and half_close(self.transport):
-            self.transport.resumeProducing()
-        else:
-            self._close()
-
-    def _close(self) -> None:
-        if self.state is not _CLOSED:
-            self.output.write()
-            self.state = following(self.state, _CLOSED)
-            self.services.turn_writes.flush()
-            self._watch_taking(known=False)
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
-
-    def abort(self) -> None:
-        """Close at once, whatever is under way."""
-        self.state = following(self.state, _CLOSED)
-        self._lose_streams()
-        self.deadline = NEVER
-        self.transport.unregisterProducer()
-        self.transport.abortConnection()
-
-    turn_away = abort
