@@ -1,6 +1,7 @@
 """The combined form, whatever clients put into it."""
 
 import gc
+import json
 import random
 import re
 import weakref
@@ -11,6 +12,8 @@ import pytest
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.observe.log_formats.records import record
+from tests.proxy.downstream.http2.http2_peer import GET, Http2Peer
+from tests.proxy.upstream.http2_peer import Http2Peer as UpstreamPeer
 from txproxy import ForwardProxyFactory, Pool, ReverseProxyFactory
 from txproxy.errors import ConfigError
 from txproxy.interfaces.record import momentary
@@ -388,7 +391,7 @@ class Told:
     that, and without the short cut of plans that stand.
     """
 
-    def __init__(self, short, directory, counted, format="json"):
+    def __init__(self, short, directory, counted, format="json", upstreams=()):
         directory.mkdir()
         make = line_format if short else made_whole
         self.logs = [AccessLog(str(directory / name), make(format, name)) for name in "ab"]
@@ -400,8 +403,8 @@ class Told:
         one = parse_upstream("http://192.0.2.80;weight=12")
         # At the same place, and by the same connections.
         other = Upstream(one.address, one.authority, name="other")
-        pool = Pool([one, other, "http://192.0.2.81;weight=12"], name="p")
-        self.proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, observers=told, reactor=reactor))
+        pool = Pool(upstreams or [one, other, "http://192.0.2.81;weight=12"], name="p")
+        self.proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, observers=told, h2c=True, reactor=reactor))
         if not short:
             self.proxy.factory.standing_for = None
         self.clients = {}
@@ -483,6 +486,38 @@ def test_what_plans_stand_for_is_logged_and_counted_as_by_the_slow_twins(tmp_pat
     # Of few lines the short way took all that there is.
     assert max(sum(one is log.lines_by for one in wholes) for log in worlds[0].logs) < 1400
     assert 800 < sum(b"Cookie" in request for request in asked) < 1600
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("own", [b"", b"s=%d"])
+def test_each_request_of_http2_is_logged_with_its_stream(tmp_path, monkeypatch, counted, own):
+    monkeypatch.setattr("txproxy.observe.access_log.time", lambda: 1.8e9)
+    monkeypatch.setattr("txproxy.observe.log_file.LogFile.wait_for", lambda file, maker: None)
+    wholes, whole = [], JsonLines.whole
+    monkeypatch.setattr(JsonLines, "whole", lambda lines, over, now: wholes.append(lines) or whole(lines, over, now))
+    worlds = [Told(one, tmp_path / str(one), counted, upstreams=["h2c://192.0.2.80"]) for one in (True, False)]
+    for world in worlds:
+        client, upstream = Http2Peer(world.proxy.connect()), None
+        for number in range(60):
+            for _ in range(number % 5 + 1):
+                # What is the same comes together.
+                fields = [*GET[:3], (b":path", b"/%d" % number if own and number % 7 == 3 else b"/x")]
+                fields += [(b"cookie", own % number)] if own else []
+                client.h2.send_headers(client.h2.get_next_available_stream_id(), fields, end_stream=True)
+            client.turn()
+            upstream = upstream or UpstreamPeer(world.proxy.upstream)
+            for stream in upstream.look().heads:
+                upstream.answer(stream, 200, ("date", "D"), body=b"ok")
+            upstream.heads.clear()
+            client.turn()
+            for log in world.logs:
+                log.make()
+    said = [list(world.said()) for world in worlds]
+    assert said[0] == said[1]
+    lines = [json.loads(line) for line in said[0][0].splitlines()]
+    assert sorted(line["stream"] for line in lines) == list(range(1, 2 * len(lines), 2)) and len(lines) == 180
+    # Of few lines the short way took all that there is, if they have much in common.
+    assert own or sum(one is worlds[0].logs[0].lines_by for one in wholes) < 20
 
 
 @pytest.mark.parametrize("format", ["combined", "squid"])

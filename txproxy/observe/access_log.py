@@ -181,16 +181,23 @@ class CountedLog:
         known = standing.known if (standing := over.standing) is not None else None
         if known is not None and known.by is self._by:
             # All that brief would look for is there already, or is found to be another.
-            request, response, there = over.request, over.response, over.kept.facts
-            status, sent = over.status, over.sent
+            # One after the other: to take several at once takes a step more.
+            request = over.request
+            there = over.kept.facts
+            status = over.status
+            sent = over.sent
             own, head = known.again
             if own != (request.path, status, sent, request.minor, request.scheme):
                 head = self._by.head_again(known, request, status, sent)
             asked, place, fields = there.told if there is not None else NOT_TOLD
             its_status, middle, row = known.places.get(place, NO_PLACE)
-            as_before = status == its_status and response.headers is fields and asked is over.tracker  # type: ignore
-            if as_before and head is not None:
-                seconds, ended = over.seconds, self._ended
+            if (
+                status == its_status
+                and over.response.headers is fields  # type: ignore[union-attr]
+                and asked is over.tracker
+                and head is not None
+            ):
+                seconds = over.seconds
                 if row is not None:
                     row.at_once.told.append(seconds)
                     (sizes := row.sizes).append(sent)
@@ -199,7 +206,17 @@ class CountedLog:
                 elif self.counts is not None:
                     # It was found out before these were counted.
                     self._count(over)
-                ended.append((head, middle, known.end, seconds, seconds, time(), row))
+                ended = self._ended
+                # Here it is an exchange, and where it has a number, its downstream is the stream.
+                ended.append((
+                    head,
+                    middle,
+                    known.end if not known.numbered else b"%b%d}\n" % (known.end, over.downstream.id),  # type: ignore
+                    seconds,
+                    seconds,
+                    time(),
+                    row,
+                ))  # fmt: skip
                 # In this order: another thread may take them meanwhile.
                 if (waiting := len(ended)) >= TOGETHER:
                     self._log.make()

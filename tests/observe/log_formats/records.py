@@ -49,7 +49,7 @@ def attempt(host="10.0.0.1", *, peer=None, status=200, fault=None, began=0.001, 
 def record(request=None, *, outcome="ok", detail="", status=200, sent=5, received=0, attempts=(), **more):
     """An exchange of a client at 192.0.2.1; ``more`` is what its context has, and what else a record does."""
     first_byte, seconds = more.pop("first_byte", 0.009), more.pop("seconds", 0.0123)
-    answer = more.pop("response", None)
+    answer, stream = more.pop("response", None), more.pop("stream", None)
     context = context_of(more.pop("client", "192.0.2.1"), more.pop("scheme", "http"), **more)
     return ExchangeRecord(
         request or head(),
@@ -63,6 +63,7 @@ def record(request=None, *, outcome="ok", detail="", status=200, sent=5, receive
         first_byte,
         seconds,
         answer,
+        stream,
     )
 
 

@@ -95,7 +95,8 @@ class Alike:
     (``after``). ``end`` is that with the ID of the request itself before it. ``routed`` is what stands between, by the
     upstream that has answered: all that have the same route and method share it. It was found out ``by`` who makes such
     lines. It holds for all fields that its ``template`` has read as well, if it has one; ``identifies`` is whether each
-    of these has an ID of its own.
+    of these has an ID of its own. ``numbered`` is whether the number of a stream follows what follows the ID, and the
+    line ends after it. ``steady_end`` is the ``end`` of all of them; empty where each has an ID of its own.
 
     ``last`` is what the line before had of its own before its duration (target, status, and bytes sent and received),
     and all of it from the client to there; ``again`` is the same of requests that a plan stands for. Several threads
@@ -104,7 +105,7 @@ class Alike:
 
     __slots__ = (
         "by", "headers", "template", "identifies", "words", "minor", "start", "protocol", "routed", "places", "after",
-        "end", "last", "again", "made",
+        "end", "numbered", "steady_end", "last", "again", "made",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +123,8 @@ class Alike:
         self.places = routed.places
         self.after = after
         self.end = end
+        self.numbered = over.stream is not None
+        self.steady_end = b"" if self.identifies else end
         self.last: Last = NO_LINE
         self.again: Again = _NONE_BEFORE
         self.made = 0

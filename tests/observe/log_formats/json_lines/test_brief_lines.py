@@ -29,13 +29,13 @@ class Kept:
 class Written:
     """Lines of one connection, which are all alike but for what is said of each."""
 
-    def __init__(self):
+    def __init__(self, **more):
         self.lines = JsonLines("web", Connections())
         self.connection = record().context.connection
         self.kept = Kept()
         # What is common is found out by the second.
         for _ in range(2):
-            self.lines.exchange(self.one(), NOW)
+            self.lines.exchange(self.one(**more), NOW)
 
     def one(self, upstream=POOL.upstreams[0], kept=None, answered=200, seconds=0.0123, first_byte=0.009, **more):
         request = head(path=more.pop("path", b"/x"), minor=more.pop("minor", 1), scheme=more.pop("scheme", None))
@@ -70,6 +70,16 @@ def test_lines_that_are_made_together_are_each_as_by_itself(written):
     assert together == b"".join(written.lines.of_briefs([one], None) for one in briefs)
     found = [json.loads(line) for line in together.splitlines()]
     assert [(one["target"], one["sent"]) for one in found] == [(f"/{number}", number) for number in range(40)]
+
+
+@pytest.mark.parametrize("identifier", [None, b"7f"])
+def test_each_request_of_http2_has_its_own_stream(identifier):
+    written = Written(minor=2, stream=1)
+    fields = [] if identifier is None else [b"X-Request-Id: " + identifier]
+    numbers = [3, 5, 2147483647, 1]
+    found = written.said(*[written.brief(minor=2, stream=number, fields=fields) for number in numbers])
+    assert [one["stream"] for one in found] == numbers
+    assert {one["request_id"] for one in found} == {"7" if identifier is None else "7f"}
 
 
 @pytest.mark.parametrize(

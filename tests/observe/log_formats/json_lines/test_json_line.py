@@ -52,6 +52,12 @@ def test_a_call_of_grpc_has_a_status():
     assert said(record(call))["grpc_status"] is None and said(record())["grpc_status"] is None
 
 
+def test_a_request_of_http2_has_the_number_of_its_stream():
+    for number in (1, 2147483647):
+        assert said(record(head(minor=2), stream=number))["stream"] == number
+    assert said(record(head(minor=2)))["stream"] is None and said(record())["stream"] is None
+
+
 def test_what_went_wrong():
     one = record(
         outcome="connection_refused",

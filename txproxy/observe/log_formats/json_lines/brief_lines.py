@@ -105,8 +105,14 @@ class BriefLines:
             identifier = response.headers.request_id or None
             if identifier is None:
                 kept.facts.told = asked, place, response.headers
-        if identifier is None and alike.identifies:
-            identifier = request.headers.index[b"x-request-id"]
+        end = alike.steady_end if identifier is None else b""
+        if not end:
+            if identifier is None and alike.identifies:
+                identifier = request.headers.index[b"x-request-id"]
+            end = alike.end if identifier is None else f"{json_bytes(identifier)}{alike.after}".encode("ascii")
+        if alike.numbered:
+            # What a plan stands for is an exchange, and its downstream is the stream then.
+            end = b"%b%d}\n" % (end, over.downstream.id if standing is not None else over.stream)  # type: ignore
         target = request.path if request.scheme is None else facts.target(over)
         status, sent, received = over.status, over.sent, over.received
         own, head = alike.last
@@ -123,7 +129,6 @@ class BriefLines:
         if status != answered or received:
             # It is counted elsewhere, or takes more than that.
             row = None
-        end = alike.end if identifier is None else f"{json_bytes(identifier)}{alike.after}".encode("ascii")
         return head, middle, end, over.seconds, over.first_byte, now, row
 
     def count_in(self, row_of: RowOf) -> None:

@@ -92,7 +92,8 @@ class JsonLines(BriefLines):
             _NO_LIMIT if context.limit is None else _LIMIT % (json_text(context.limit.name), context.limit.outcome),
             _NO_CACHE if context.cache is None else _cache(over, now),
             self._tls(context.connection),
-            f'"referer":{self._bytes(index.get(b"referer"))},"user_agent":{self._bytes(index.get(b"user-agent"))}}}\n',
+            f'"referer":{self._bytes(index.get(b"referer"))},"user_agent":{self._bytes(index.get(b"user-agent"))}',
+            ',"stream":null}\n' if over.stream is None else ',"stream":',
         ))  # fmt: skip
         call = request.minor == 2 and is_call(index.get(b"content-type"))
         if context.cache is None and context.limit is None and outcome == "ok" and not call:
@@ -118,6 +119,7 @@ class JsonLines(BriefLines):
             f',"detail":{json_text(over.detail)},"grpc_status":{grpc}',
             f',"request_id":{"null" if identifier is None else json_bytes(identifier)}',
             end,
+            "" if over.stream is None else f"{over.stream}}}\n",
         )).encode("ascii")  # fmt: skip
 
     def _start(self, over: FinishedExchange) -> str:
@@ -149,7 +151,7 @@ class JsonLines(BriefLines):
             _NO_LIMIT if limit is None else _LIMIT % (json_text(limit.name), limit.outcome),
             _NO_CACHE,
             self._tls(context.connection),
-            '"referer":null,"user_agent":null}\n',
+            '"referer":null,"user_agent":null,"stream":null}\n',
         )).encode("ascii")  # fmt: skip
 
     def _tls(self, connection: ClientConnection) -> str:
