@@ -140,6 +140,23 @@ def test_the_more_urgent_goes_first_and_parts_take_turns(sending: Sending) -> No
     assert found == [3] * 3 + [11] * 3 + [1] * 3 + [5, 7] * 3 + [9] * 3
 
 
+@pytest.mark.parametrize("window", [1 << 30, 40_000], ids=["transport", "window"])
+def test_those_that_take_turns_do_so_however_little_goes_at_once(sending: Sending, window: int) -> None:
+    streams = [stream_of(number, 1 << 30, incremental=True) for number in range(1, 81, 2)]
+    sending.window = 0
+    sending.held = True
+    for stream in streams:
+        sending.body(stream, b"x" * (1 << 20))
+    sending.held = False
+    sizes = dict.fromkeys(range(1, 81, 2), 0)
+    for _ in range(100):
+        sending.window = window
+        sending.go_on(100_000)
+        for number, size, _ in bodies(sending):
+            sizes[number] += size
+    assert 0 < max(sizes.values()) < 2 * min(sizes.values())
+
+
 def test_who_is_blocked_holds_up_nobody(sending: Sending) -> None:
     sending.held = True
     blocked, other = stream_of(1, 0, urgency=0), stream_of(3, 100, urgency=5)

@@ -45,7 +45,7 @@ class Sending:
 
     __slots__ = (
         "out", "bulk", "window", "initial_window", "granted", "frame_size", "held", "apart", "drained", "shrinks",
-        "_table_size", "_waiting", "_allowance",
+        "_table_size", "_waiting", "_last_turn", "_allowance",
     )  # fmt: skip
 
     def __init__(self, allowance: FloodAllowance) -> None:
@@ -66,6 +66,8 @@ class Sending:
         # streams of which nothing waits any more
         self.drained: list[Stream] = []
         self._waiting: dict[Stream, None] = {}
+        # which of those that take turns had the last one
+        self._last_turn = 0
         self._allowance = allowance
 
     def take(self) -> bytes:
@@ -247,10 +249,18 @@ class Sending:
     def _round(self, most: int) -> int:
         sent = 0
         urgency = None
-        for stream in sorted(self._waiting, key=_by_urgency):
+        alone = len(self._waiting) == 1
+        for stream in self._in_turn():
             if urgency is not None and stream.urgency > urgency:
                 break
-            sent += self._go(stream, 1 if stream.incremental else -(-most // self.frame_size))
+            if stream.incremental and not alone:
+                went = self._go(stream, 1)
+                if went and (self.window > 0 or not sent):
+                    # Else it is what was left of the connection's window for it, and no whole turn.
+                    self._last_turn = stream.id
+                sent += went
+            else:
+                sent += self._go(stream, -(-most // self.frame_size))
             if not stream.pending:
                 self.drained.append(stream)
             if sent:
@@ -258,6 +268,17 @@ class Sending:
                 if sent >= most or not stream.incremental:
                     break
         return sent
+
+    def _in_turn(self) -> list[Stream]:
+        last = self._last_turn
+        if not last:
+            return sorted(self._waiting, key=_by_urgency)
+
+        # What goes at once may be less than one turn of all, however often.
+        def place(stream: Stream) -> tuple[int, bool, bool, int]:
+            return stream.urgency, stream.incremental, stream.incremental and stream.id <= last, stream.id
+
+        return sorted(self._waiting, key=place)
 
     def forget(self, stream: Stream) -> None:
         """Nothing goes out on it any more."""

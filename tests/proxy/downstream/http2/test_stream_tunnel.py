@@ -190,6 +190,22 @@ def test_slowness_is_passed_on_in_both_directions(tunnels):
     assert upstream.received == b"y" * sent and upstream.ended
 
 
+def test_tunnels_take_turns_where_all_wait_for_the_same_window(tunnels):
+    client = Http2Peer(tunnels.connect(), windows=False)
+    (first, here), (second, there) = tunnels.open(client), tunnels.open(client)
+    for stream in (first, second):
+        client.h2.increment_flow_control_window(1 << 30, stream)
+    client.turn()
+    for _ in range(50):
+        for upstream in (here, there):
+            while not upstream.paused:
+                upstream.send(b"x" * 16384)
+        client.h2.increment_flow_control_window(20_000)
+        client.turn()
+    sizes = [len(client.responses[stream].body) for stream in (first, second)]
+    assert abs(sizes[0] - sizes[1]) < 100_000
+
+
 def test_what_waits_for_a_window_goes_out_before_the_end(tunnels):
     client = Http2Peer(tunnels.connect(), windows=False)
     stream, upstream = tunnels.open(client)

@@ -243,6 +243,23 @@ def test_a_client_that_is_slow_with_its_request_is_not_the_upstreams_fault(make)
     assert status(client.received) == 200
 
 
+def test_bodies_that_wait_for_the_window_of_the_connection_take_turns(proxy2):
+    put = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n"
+    first, peer = begun(proxy2, put)
+    second = proxy2.connect()
+    second.send(put)
+    peer.connection.send(frames.window_update(1, 1 << 30) + frames.window_update(3, 1 << 30))
+    for _ in range(60):
+        for client in (first, second):
+            while not client.paused:
+                client.send(MANY)
+        peer.connection.send(frames.window_update(0, 20_000))
+        proxy2.advance(2)
+    sizes = [len(peer.look().bodies[stream]) for stream in (1, 3)]
+    # Neither is late, and both have had their part of it.
+    assert not peer.resets and abs(sizes[0] - sizes[1]) < 100_000
+
+
 def test_an_upstream_whose_socket_is_full_has_bodies_wait(proxy2):
     client, peer = begun(proxy2, b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
     peer.connection.send(frames.window_update(0, 1 << 20) + frames.window_update(1, 1 << 20))

@@ -68,6 +68,8 @@ class StreamTunnel:
         self._told_end = False
         self._full = False
         self._giving = False
+        # RFC 9218 11: else one that has much to say keeps all others from saying anything.
+        stream.incremental = True
 
     @property
     def transport(self) -> StreamTunnel:

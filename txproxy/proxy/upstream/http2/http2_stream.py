@@ -61,6 +61,8 @@ class Http2Stream(Stream):
 
     # Most end with the values that stand here: they cost nothing.
     id = 0
+    # Bodies of several clients that wait for one connection take turns: none is to be late for another's.
+    incremental = True
     placed = True
     open = False
     exchange: Any = None
