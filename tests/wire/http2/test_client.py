@@ -19,7 +19,7 @@ from txproxy.wire.http2.field_blocks.response_heads import ResponseFields
 from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead, SharedRequest
+from txproxy.wire.message import END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead, SharedRequest
 
 HEAD = RequestHead(b"GET", b"/", Headers([(b"Host", b"a")]), b"a")
 
@@ -233,9 +233,22 @@ def test_protocols_by_extended_connect() -> None:
     assert session.takes_protocols
     stream = session.send_request(HEAD, b"https", False, b"websocket")
     (head,) = whats(session, answer(1, ended=False))
-    assert head.body == CHUNKED
+    assert head.body == UNTIL_CLOSE
     session.reset(stream, CANCEL)
     assert resets(session.take_output()) == [(1, CANCEL)]
+
+
+# RFC 9113 8.5
+@pytest.mark.parametrize("status", [200, 404])
+def test_in_a_tunnel_are_no_trailers(status: int) -> None:
+    session = begun((frames.ENABLE_CONNECT_PROTOCOL, 1))
+    session.send_request(HEAD, b"https", False, b"websocket")
+    session.take_output()
+    trailers = frames.headers(1, Encoder().encode([(b"t", b"u")]), True, 16384)
+    *_, end = whats(session, answer(1, status, ended=False) + frame(0, 0, 1, b"x") + trailers)
+    is_tunnel = status == 200
+    assert type(end) is (StreamReset if is_tunnel else EndOfMessage)
+    assert resets(session.take_output()) == ([(1, PROTOCOL_ERROR)] if is_tunnel else [])
 
 
 class Slow(ClientSession):

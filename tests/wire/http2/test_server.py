@@ -31,7 +31,7 @@ from txproxy.wire.http2.own_settings import Http2Settings
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream
-from txproxy.wire.message import CHUNKED, END, EndOfMessage, RequestHead, ResponseHead, SharedHead
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead, SharedHead
 from txproxy.wire.size_limits import WireLimits
 
 GET = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")]
@@ -256,9 +256,21 @@ def test_extended_connect_is_taken_where_it_is_spoken() -> None:
     fields = [(b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:]]
     session = begun(connect_protocol=True)
     stream, request = only(session, head(1, *fields, ended=False))
-    assert request.method == b"CONNECT" and stream.protocol == b"websocket" and stream.expected == CHUNKED
+    assert request.method == b"CONNECT" and stream.protocol == b"websocket" and stream.expected == UNTIL_CLOSE
     _, reset = only(begun(), head(1, *fields, ended=False))
     assert type(reset) is StreamReset
+
+
+# RFC 9113 8.5
+@pytest.mark.parametrize("length", [(), ((b"content-length", b"0"),)])
+def test_in_a_tunnel_is_nothing_but_bytes(length: Any) -> None:
+    session = begun()
+    stream, _ = only(session, head(1, (b":method", b"CONNECT"), (b":authority", b"a:443"), *length, ended=False))
+    session.send_head(stream, ResponseHead(200, Headers()))
+    assert only(session, frame(0, 0, 1, b"x")) == (stream, b"x")
+    session.take_output()
+    _, reset = only(session, frames.headers(1, Encoder().encode([(b"t", b"u")]), True, 99))
+    assert type(reset) is StreamReset and resets(session.take_output()) == [(1, PROTOCOL_ERROR)]
 
 
 # RFC 9113 5.1, 5.1.1

@@ -33,7 +33,7 @@ from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
 from txproxy.wire.http2.receiving import Receiving, count_body
 from txproxy.wire.http2.sending import Sending
 from txproxy.wire.http2.stream import ResetStreams, Stream, StreamState
-from txproxy.wire.message import END, EndOfMessage
+from txproxy.wire.message import END, UNTIL_CLOSE, EndOfMessage
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 _CLOSED: Final = StreamState.CLOSED
@@ -200,6 +200,9 @@ class Session:
                 raise StreamFault("a second head")
             if stream.expected > 0:
                 raise StreamFault("a body of another length than was said")
+            if stream.expected == UNTIL_CLOSE:
+                # RFC 9113 8.5
+                raise StreamFault("a field block in a tunnel")
         except StreamFault as fault:
             self._break(stream, fault)
         except ExchangeError as fault:

@@ -16,6 +16,7 @@ from txproxy.interfaces.address import Address
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import PROTOCOL_ERROR
 
 CONNECT = ((b":method", b"CONNECT"), (b":authority", b"example.com:443"))
 WEBSOCKET = ((b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:], (b"sec-websocket-version", b"13"))
@@ -98,6 +99,15 @@ def test_the_upstream_may_end_first(tunnels, client):
     assert response.body == b"bye" and response.ended and not tunnels.records
     client.body(stream, b"you too", ended=True)
     assert upstream.received == b"you too" and [record.outcome for record in tunnels.records] == ["tunnel"]
+
+
+# RFC 9113 8.5
+def test_trailers_are_no_end_of_a_tunnel(tunnels, client):
+    stream, upstream = tunnels.open(client)
+    client.h2.send_headers(stream, ((b"t", b"u"),), end_stream=True)
+    client.turn()
+    tunnels.clock.advance(0)
+    assert client.responses[stream].reset == PROTOCOL_ERROR and upstream.closed and not upstream.ended
 
 
 def test_two_tunnels_and_a_request_share_a_connection(tunnels, client):

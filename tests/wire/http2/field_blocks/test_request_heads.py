@@ -14,7 +14,7 @@ from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks import huffman, request_heads
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
-from txproxy.wire.message import CHUNKED, VERSIONS, RequestHead
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, VERSIONS, RequestHead
 from txproxy.wire.size_limits import WireLimits
 
 Fields = list[tuple[bytes, bytes]]
@@ -37,6 +37,8 @@ def test_how_long_a_body_is() -> None:
     assert read(*GET, ended=False).body == CHUNKED
     assert read(*GET, (b"content-length", b"5"), ended=False).body == 5
     assert read(*GET, (b"content-length", b"0"), ended=True).body == 0
+    assert read(*CONNECT, ended=False).body == UNTIL_CLOSE
+    assert read(*CONNECT, (b"content-length", b"0"), ended=False).body == UNTIL_CLOSE
     with pytest.raises(StreamFault, match="ends before its body"):
         read(*GET, (b"content-length", b"5"), ended=True)
 

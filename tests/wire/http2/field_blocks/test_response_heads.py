@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from txproxy.errors import ResponseError
 from txproxy.wire.http2.faults import ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.response_heads import ResponseReader
-from txproxy.wire.message import CHUNKED, ResponseHead
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, ResponseHead
 from txproxy.wire.size_limits import WireLimits
 
 
@@ -38,7 +38,7 @@ def test_a_response() -> None:
         (304, b"GET", True, 0),
         (204, b"GET", True, 0),
         (103, b"GET", False, 0),
-        (200, b"CONNECT", False, CHUNKED),
+        (200, b"CONNECT", False, UNTIL_CLOSE),
         (404, b"CONNECT", False, 5),
     ],
 )

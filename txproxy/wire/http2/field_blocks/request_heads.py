@@ -21,7 +21,7 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     name_of,
     size_of,
 )
-from txproxy.wire.message import CHUNKED, RequestHead, SharedRequest
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, RequestHead, SharedRequest
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 from txproxy.wire.target import split_authority
 
@@ -49,7 +49,7 @@ class Fields(NamedTuple):
     scheme: bytes
     # for extended CONNECT (RFC 8441), or empty
     protocol: bytes
-    # what Content-Length says, or CHUNKED without it
+    # what Content-Length says, or CHUNKED without it; UNTIL_CLOSE for a tunnel
     length: int
     # what all of it counts for
     size: int
@@ -313,6 +313,9 @@ def _fields(entries: list[Entry], shape: Shape) -> Fields:
     _check(method, scheme, authority, path, protocol)
     headers = _headers(entries, shape, authority)
     length = int(entries[shape.length][3]) if shape.length != ABSENT else CHUNKED
+    if method == b"CONNECT" and length <= 0:
+        # RFC 9110 9.3.6: it has no body, whatever follows.
+        length = UNTIL_CLOSE
     # The path is added for each request.
     size = sum(map(size_of, entries)) - len(path) - OVERHEAD
     return Fields(method, headers, authority, scheme, protocol, length, size)

@@ -11,7 +11,7 @@ from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
 from txproxy.wire.http2.field_blocks.block_shapes import ABSENT, response_shape, trailers_shape
 from txproxy.wire.http2.field_blocks.field_entries import Entry, kind_of, line_of, name_of, size_of
-from txproxy.wire.message import CHUNKED, ResponseHead, SharedHead
+from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, ResponseHead, SharedHead
 from txproxy.wire.size_limits import DEFAULT_LIMITS, WireLimits
 
 # So many blocks are remembered: who is asked the same again answers the same, within a second.
@@ -70,7 +70,7 @@ class ResponseReader:
             length = 0
         elif method == b"CONNECT" and status < 300:
             # RFC 9110 9.3.6
-            length = CHUNKED
+            length = UNTIL_CLOSE
         return ResponseHead(status, found.headers, b"", length)
 
     def known(self, block: bytes) -> ResponseFields | None:
