@@ -239,6 +239,21 @@ def test_a_login_by_password_is_each_requests_own(run_tls, run_nginx, peer, cert
         proxy.says(f"127.0.0.1 - {user} [")
 
 
+def test_hosts_of_one_certificate_share_a_connection_and_others_are_misdirected(run_tls, run_nginx, peer, certificate):
+    proxy = run_tls("reverse", "--upstream", run_nginx().url)
+    client = peer(proxy.port, str(certificate[0]))
+    # The second is one of the same certificate, as browsers share a connection by (RFC 9113 section 9.1.1).
+    hosts = {b"localhost": b"200", b"127.0.0.1": b"200", b"other.example": b"421", b"LOCALHOST": b"200"}
+    for _ in range(3):
+        asked = {}
+        for host in hosts:
+            authority = b"%s:%d" % (host, proxy.port)
+            fields = (":method", "GET"), (":scheme", "https"), (":authority", authority), (":path", "/name")
+            asked[client.ask(*fields, ended=True)] = hosts[host]
+        assert {stream: client.head(stream)[b":status"] for stream in asked} == asked
+    proxy.says('"GET /name HTTP/2.0" 421')
+
+
 def test_floods_end_their_connection_alone(run_tls, run_nginx, peer, curl, certificate):
     proxy = run_tls("reverse", "--upstream", run_nginx().url, reactor="txproxy")
     ca = str(certificate[0])

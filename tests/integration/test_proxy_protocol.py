@@ -41,7 +41,7 @@ def run_haproxy(processes, tmp_path):
 def run_teller(processes, tmp_path, certificate):
     """Runs an nginx that wants PROXY headers, on a plain port and a TLS port, and answers with what they say."""
 
-    def run():
+    def run(spoken=""):
         program = need("nginx")
         directory = tmp_path / "teller"
         directory.mkdir()
@@ -56,7 +56,8 @@ def run_teller(processes, tmp_path, certificate):
             f"{'user root;' if os.geteuid() == 0 else ''} worker_processes 1; daemon off; pid {directory}/nginx.pid;\n"
             f"error_log {directory}/error.log; events {{ worker_connections 64; }}\n"
             f"http {{ access_log off; {where} server {{\n"
-            f"  listen 127.0.0.1:{port} proxy_protocol; listen 127.0.0.1:{tls_port} ssl proxy_protocol;\n"
+            f"  listen 127.0.0.1:{port} {spoken} proxy_protocol;\n"
+            f"  listen 127.0.0.1:{tls_port} ssl {spoken} proxy_protocol;\n"
             f"  ssl_certificate {directory}/cert.pem; ssl_certificate_key {directory}/key.pem;\n"
             f'  location / {{ return 200 "{told} $connection\\n"; }} }} }}\n'
         )
@@ -172,7 +173,7 @@ from txproxy.upstreams.upstream_tls import UpstreamTls
 from txproxy.upstreams.upstream_urls import parse_upstream
 from txproxy.matching.networks import Networks
 
-listen, expects, version, upstream, ca = sys.argv[1:]
+listen, expects, version, upstream, ca, *alpn = sys.argv[1:]
 
 class Told:
     def handle(self, request, context, proceed):
@@ -180,7 +181,7 @@ class Told:
         plan.attempt.address = prefaced(plan.attempt.address, int(version), context)
         return plan
 
-pool = Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca))])
+pool = Pool([parse_upstream(upstream, UpstreamTls(ca_file=ca, alpn=tuple(alpn)))])
 factory = ReverseProxyFactory(pool, middleware=[Told()])
 if expects == "yes":
     factory = ProxyProtocolFactory(factory, Networks(["127.0.0.1"]))
@@ -193,19 +194,22 @@ reactor.run()
 def run_told_on(processes, certificate):
     """Runs a reverse proxy that tells its upstream of clients in headers of a version; gives its port."""
 
-    def run(version, upstream, expects="no"):
-        port = free_port()
-        processes(sys.executable, "-c", TOLD_ON, str(port), expects, version, upstream, str(certificate[0]), port=port)
+    def run(version, upstream, *alpn, expects="no"):
+        port, ca = free_port(), str(certificate[0])
+        processes(sys.executable, "-c", TOLD_ON, str(port), expects, version, upstream, ca, *alpn, port=port)
         return port
 
     return run
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-@pytest.mark.parametrize("mode", ["plain", "tls"])
+@pytest.mark.parametrize("mode", ["plain", "tls", "h2c", "h2"])
 def test_nginx_is_told_of_our_clients(version, mode, run_teller, run_told_on, curl):
-    plain, tls = run_teller()
-    port = run_told_on(version, f"http://127.0.0.1:{plain}" if mode == "plain" else f"https://localhost:{tls}")
+    plain, tls = run_teller("http2" if mode.startswith("h2") else "")
+    url = {"plain": f"http://127.0.0.1:{plain}", "h2c": f"h2c://127.0.0.1:{plain}"}.get(
+        mode, f"https://localhost:{tls}"
+    )
+    port = run_told_on(version, url, *(["h2"] if mode == "h2" else []))
     url = f"http://127.0.0.1:{port}/"
     connections = set()
     for client in (CLIENT, "127.0.0.3", CLIENT):

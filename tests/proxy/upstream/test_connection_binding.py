@@ -3,6 +3,7 @@
 import pytest
 
 from tests.proxy.exchanges.test_exchange import OK
+from tests.proxy.upstream.http2_peer import Http2Peer
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits, Pool, ReverseProxyFactory
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.testing import ProxyInMemory
@@ -222,3 +223,21 @@ def test_limits_of_kept_connections_do_not_hold_for_them():
 )
 def test_schemes_that_authenticate_a_connection(value, does):
     assert authenticates_connection(value) is does
+
+
+def test_a_connection_that_begins_with_who_the_client_is_has_no_streams_of_others(make):
+    proxy = make(reverse, upstreams=["h2c://10.0.0.1"], proxy_protocol=1)
+    clients = [proxy.connect(host) for host in ("127.0.0.2", "127.0.0.3")]
+    peers = []
+    for client in clients:
+        client.send(asking())
+        peers.append(Http2Peer(proxy.upstream))
+    told = [address.preface.split()[:3] for address in proxy.network.dialed]
+    assert told == [[b"PROXY", b"TCP4", b"127.0.0.2"], [b"PROXY", b"TCP4", b"127.0.0.3"]]
+    for number in (1, 3, 5):
+        for client, peer in zip(clients, peers, strict=True):
+            assert [*peer.look().heads] == [*range(1, number + 1, 2)]
+            peer.answer(number)
+            assert client.take().startswith(b"HTTP/1.1 200 ")
+            client.send(asking())
+    assert len(proxy.network.connections) == 2
