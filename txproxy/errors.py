@@ -138,6 +138,10 @@ class ExchangeError(TxproxyError):
         if error is not None:
             self.error = error
 
+    def said_of(self, who: object) -> ExchangeError:
+        """The same, which names ``who`` has done it first."""
+        return type(self)(f"{who}: {self.detail}", status=self.status, error=self.error, outcome=self.outcome)
+
 
 class RequestError(ExchangeError):
     """The client's fault: the request is malformed, ambiguous, or over a limit. The connection closes after it.

@@ -81,7 +81,7 @@ def test_with_tls_the_certificate_counts(turn, check, run_nginx, certificate, op
     turn(lambda: untrusted.state is State.UNHEALTHY, "the one without a good certificate is found")
     turn(lambda: plain.state is State.UNHEALTHY, "the one without TLS is found")
     assert untrusted.cause == f"the certificate of 127.0.0.1:{nginx.tls_port} is not trusted"
-    assert plain.cause == f"the TLS handshake with 127.0.0.1:{nginx.port} failed"
+    assert plain.cause == f"the TLS handshake with 127.0.0.1:{nginx.port} failed: what it answers is no TLS"
 
 
 @pytest.mark.parametrize("scheme", ["h2c", "https"])

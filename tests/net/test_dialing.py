@@ -138,3 +138,16 @@ def test_what_a_connection_begins_with_makes_it_another():
 def test_what_the_network_says_is_told_apart(theirs, kind, error_type):
     fault = dial_error(theirs, Address("10.0.0.1", 80))
     assert (type(fault), fault.error) == (kind, error_type) and "10.0.0.1:80" in fault.detail
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("wrong version number", "10.0.0.1:80 failed: what it answers is no TLS"),
+        ("bad ecpoint", "10.0.0.1:80 failed: bad ecpoint"),
+    ],
+)
+def test_why_a_handshake_has_failed_is_told(reason, said):
+    fault = dial_error(SSL.Error([("SSL routines", "", reason)]), Address("10.0.0.1", 80))
+    assert fault.detail == f"the TLS handshake with {said}"
+    assert dial_error(SSL.SysCallError(-1, "Unexpected EOF"), Address("10.0.0.1", 80)).detail.endswith(" failed")

@@ -255,5 +255,7 @@ def dial_error(value: BaseException | None, address: Address) -> ExchangeError:
             return TlsError(f"{address} refused the TLS handshake: {alert}", error="tls_alert_received")
         if any("certificate" in reason for reason in reasons):
             return TlsError(f"the certificate of {address} is not trusted", error="tls_certificate_error")
-        return TlsError(f"the TLS handshake with {address} failed")
+        if "wrong version number" in reasons:
+            reasons = ["what it answers is no TLS"]
+        return TlsError(": ".join([f"the TLS handshake with {address} failed", *reasons[:1]]))
     return DialError(f"{address} could not be reached")

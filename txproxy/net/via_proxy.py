@@ -202,7 +202,7 @@ class _Opener:
         try:
             self._opening.receive(data)
         except DialError as fault:
-            told = type(fault)(f"{self._address}: {fault.detail}", status=fault.status, error=fault.error)
+            told = fault.said_of(self._address)
             told.sentence = fault.sentence
             self._close(told)
             return

@@ -156,6 +156,7 @@ def test_a_good_status_is_well(one, answer, pieces):
         (b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", "status 500, not 200-399"),
         (b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "status 404, not 200-399"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "malformed answer: not an HTTP/1 response"),
+        (frames.settings([]), "malformed answer: an answer of HTTP/2, where HTTP/1 is to be spoken"),
         (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "malformed answer: 101 without an Upgrade in the request"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 17, "malformed answer: too many informational responses"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 66000, "malformed answer: the response head is too large"),

@@ -137,7 +137,7 @@ class UpstreamProtocol:
                 if self.exchange is not exchange:
                     return
         except ResponseError as fault:
-            self._fail(fault)
+            self._fail(fault.said_of(self.address))
             return
         more_to_come(self, exchange, len(data))
 
@@ -372,12 +372,13 @@ class UpstreamProtocol:
         if self.reused and self.writer.progress is not _OUT:
             exchange.not_asked(self, ended=True)
             return
+        if not exchange.response_begun and not self.codec.buffered:
+            exchange.upstream_failed(UpstreamClosed(f"{self.address} closed the connection before a response"))
+            return
         try:
-            if not exchange.response_begun and not self.codec.buffered:
-                raise UpstreamClosed(f"{self.address} closed the connection before a response")
             end = self.codec.receive_eof(clean)
         except ExchangeError as fault:
-            exchange.upstream_failed(fault)
+            exchange.upstream_failed(fault.said_of(self.address))
         else:
             exchange.response_end(end.trailers)
 

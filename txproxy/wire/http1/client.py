@@ -30,6 +30,8 @@ _Framed: TypeAlias = "tuple[Headers | Form, bytes | None, int, int, bytes, int, 
 _OTHER_LENGTH: Final = frozenset((b"HEAD", b"CONNECT"))
 # Who logs in by an answer has it looked at each time.
 _LOGIN_WANTED: Final = (401, 407)
+# The type, the flags and the stream of the SETTINGS by which who speaks HTTP/2 begins (RFC 9113 section 3.4).
+_GREETING: Final = b"\x04\0\0\0\0\0"
 
 # A look-up in an Enum class costs on each event.
 _HEAD: Final = State.HEAD
@@ -224,7 +226,10 @@ class ClientCodec(Codec):
 
     def _check_incomplete(self, buffer: bytes) -> None:
         if not b"HTTP/1.".startswith(buffer[:7]):
-            raise ResponseError("not an HTTP/1 response")
+            is_other = buffer[3:9] == _GREETING
+            raise ResponseError(
+                "an answer of HTTP/2, where HTTP/1 is to be spoken" if is_other else "not an HTTP/1 response"
+            )
         checked = self._checked
         if b"\r\n\r\n" in buffer[max(0, checked - 3) :] or grammar.STRAY_CONTROL.search(buffer, max(0, checked - 1)):
             raise ResponseError(diagnosis.of_response(buffer) or "malformed response head")

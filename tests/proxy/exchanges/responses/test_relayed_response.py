@@ -5,6 +5,8 @@ import pytest
 from tests.proxy.exchanges.particular import Particular
 from txproxy.proxy.factory import ProxyFactory
 from txproxy.testing import ProxyInMemory
+from txproxy.wire.http2 import frames
+from txproxy.wire.http2.frames import SETTINGS_ACK
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
@@ -31,6 +33,23 @@ def test_a_malformed_response_is_a_502(proxy, response):
     assert b"10.0.0.1" not in client.received
     proxy.clock.advance(0)
     assert upstream.closed
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "not an HTTP/1 response"),
+        (frames.settings([(3, 100)]) + SETTINGS_ACK, "an answer of HTTP/2, where HTTP/1 is to be spoken"),
+        (b"HTTP/1.1 200", "the connection closed within the response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "the connection closed within the response"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nabc", "Content-Length is not one number"),
+    ],
+)
+def test_whose_answer_it_was_is_told(make_seen, response, said):
+    proxy, records = make_seen()
+    _, upstream = proxy.exchange(GET, response)
+    upstream.drop()
+    assert [record.detail for record in records] == [f"10.0.0.1:80: {said}"]
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,14 @@ def test_a_head_that_is_too_large_is_a_bad_gateway(make):
     assert peer.look().resets == {1: CANCEL}
 
 
+def test_whose_answer_it_was_is_told(make):
+    records = []
+    proxy = make(Limits(max_header_size=2000), ("h2c://10.0.0.1:80",), observers=(records.append,))
+    _, peer = begun(proxy, POST)
+    peer.connection.send(peer.head_frame(1, 200, ("a", "x" * 2000), ended=True))
+    assert [record.detail for record in records] == ["10.0.0.1:80: the head is too large"]
+
+
 def test_a_switch_of_protocols_is_none(proxy2):
     client, peer = begun(proxy2, GET.replace(b"\r\n\r\n", b"\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"))
     for stream in (1, 3):

@@ -88,7 +88,7 @@ def _fault_of(one: Http2Stream, what: Any) -> ExchangeError:
     address = connection.address
     if not isinstance(what, StreamReset):
         assert isinstance(what, ExchangeError)
-        return what
+        return what.said_of(address)
     if not what.by_peer:
         return ResponseError(f"{address}: {what.detail}")
     if what.code == HTTP_1_1_REQUIRED and connection.services.shared_dials.needs_http1(address):
