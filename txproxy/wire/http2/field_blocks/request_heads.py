@@ -244,10 +244,13 @@ class RequestReader:
         if shape.fault:
             raise StreamFault(f"a request with {shape.fault}")
         path = entries[shape.path][3] if shape.path != ABSENT else b""
-        if changes != reader.changes:
+        if changes != reader.changes and not reader.path_at:
             return self._fields_again(entries, shape, path), path
         found = _fields(entries, shape), path
-        self._remember(block, found, reader.path_at)
+        if changes == reader.changes:
+            self._remember(block, found, reader.path_at)
+        else:
+            found[0].headers.once = True
         return found
 
     def _fields_again(self, entries: list[Entry], shape: Shape, path: bytes) -> Fields:
