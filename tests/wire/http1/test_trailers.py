@@ -4,7 +4,7 @@ import pytest
 
 from txproxy.wire.forwarding import CERTIFICATE_FIELDS, CLIENT_FIELDS, HOP_BY_HOP, TELLING_FIELDS
 from txproxy.wire.headers import Headers
-from txproxy.wire.http1.trailers import FORBIDDEN, REFUSED, of_request, of_response, permitted
+from txproxy.wire.http1.trailers import FORBIDDEN, REFUSED, of_request, of_response, permitted, permitted_lines
 from txproxy.wire.message import RequestHead
 
 
@@ -25,9 +25,17 @@ def test_what_frames_routes_authenticates_or_tells_of_the_client_is_forbidden() 
     assert CLIENT_FIELDS | TELLING_FIELDS | CERTIFICATE_FIELDS | HOP_BY_HOP | REFUSED <= FORBIDDEN
 
 
-@pytest.mark.parametrize("name", [b"X-Real-IP", b"x_real_ip", b"X-SSL_Client-Verify", b"Content_Length", b"Proxy"])
+@pytest.mark.parametrize("name", [b"X-Real-IP", b"x_real_ip", b"X-SSL_Client-Verify", b"Content.Length", b"Proxy"])
 def test_the_forbidden_ones_go_in_each_spelling(name: bytes) -> None:
     assert names(permitted(fields(b"A", name, b"B_b"))) == [b"A", b"B_b"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-real-ip", b"x_real_ip", b"x.real.ip", b"x-ssl~client-verify", b"te", b"grpc-status"]
+)
+def test_lines_with_known_names_lose_the_same(name: bytes) -> None:
+    lines = [b"a: 1", name + b": 1"]
+    assert permitted_lines([b"a", name], lines).lines == permitted(Headers.from_lines(lines)).lines
 
 
 def test_all_that_are_permitted_stay_as_they_are() -> None:

@@ -1,7 +1,7 @@
 """Which fields may come after a body (RFC 9110 section 6.5).
 
-A recipient may merge trailers into the head, and CGI and its heirs take ``_`` for ``-``. So what is for the head alone
-to say passes in no trailer, in either spelling.
+A recipient may merge trailers into the head, and CGI and its heirs take ``_`` for ``-``, and others ``.`` and the like.
+So what is for the head alone to say passes in no trailer, in no spelling.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from txproxy.wire.forwarding import (
     HOP_BY_HOP,
     TARGET_FIELDS,
     TELLING_FIELDS,
+    has_unusual,
     plain,
 )
 from txproxy.wire.headers import Headers
@@ -50,7 +51,7 @@ def permitted_lines(names: list[bytes], lines: list[bytes]) -> Headers:
     with some.
     """
     trailers = Headers.parsed(lines)
-    if FORBIDDEN.isdisjoint(names) and b"_" not in b"".join(names):
+    if FORBIDDEN.isdisjoint(names) and not has_unusual(names):
         return trailers
     return permitted(trailers)
 
