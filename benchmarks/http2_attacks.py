@@ -179,7 +179,7 @@ def attack(port: int, ca: str, what: Attack) -> Told:
         assert one.selected_alpn_protocol() == "h2"
         one.setblocking(False)
         sent, told = _talk(one, b"".join(pieces), what.reads)
-    return _understood(sent, told)
+    return attrs.evolve(understood(told), sent=sent)
 
 
 def _talk(one: ssl.SSLSocket, out: bytes, reads: bool) -> tuple[int, bytes]:
@@ -213,7 +213,8 @@ def _talk(one: ssl.SSLSocket, out: bytes, reads: bool) -> tuple[int, bytes]:
     raise TimeoutError(f"not closed within {LIMIT} s, after {at} bytes")
 
 
-def _understood(sent: int, told: bytes) -> Told:
+def understood(told: bytes) -> Told:
+    """What a client was told by the bytes that it got; how many it has ``sent`` is not in them."""
     codes, resets, statuses, decoder, at = [], Counter[int](), Counter[bytes](), Decoder(), 0
     while len(told) - at >= 9:
         one, length = frame.Frame.parse_frame_header(memoryview(told)[at : at + 9])
@@ -225,7 +226,7 @@ def _understood(sent: int, told: bytes) -> Told:
             resets[one.error_code] += 1
         elif isinstance(one, frame.HeadersFrame):
             statuses[dict(decoder.decode(one.data, raw=True))[b":status"]] += 1
-    return Told(sent, tuple(codes), resets, statuses)
+    return Told(0, tuple(codes), resets, statuses)
 
 
 def _serve(client: socket.socket) -> None:
