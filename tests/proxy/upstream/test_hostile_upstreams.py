@@ -1,9 +1,13 @@
 """Upstreams of HTTP/2 that do what they like: whatever comes, each client is answered or cut, and nothing is left."""
 
+import tracemalloc
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.proxy.exchanges.test_exchange import GET, POST
+from tests.proxy.upstream.hostile_frames import HOSTILE
 from tests.proxy.upstream.http2.test_http2_upstream import POST_NOTHING, ask
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy import Limits, Pool, ReverseProxyFactory
@@ -84,6 +88,32 @@ def test_whatever_comes_nothing_is_left_behind(steps, byte_by_byte):
     assert all(client.received or client.closed or client.disconnecting for client in clients)
     proxy.close()
     assert [upstream.active for upstream in pool.upstreams] == [0] and not proxy.factory.services.shared_dials.waiting
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_hostile_ends_its_own_and_takes_little(proxy2, name):
+    what = HOSTILE[name]
+    data = what.data()
+    ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    peer.answer(1)
+    peer.connection.drop()
+    client = ask(proxy2, POST_NOTHING)
+    peer = Http2Peer(proxy2.upstream)
+    tracemalloc.start()
+    try:
+        for at in range(0, len(data), 16384):
+            peer.connection.send(data[at : at + 16384])
+            proxy2.clock.advance(0.01)
+        _, memory = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert memory < 1 << 20
+    codes = [frames.read_goaway(payload)[1] for kind, _, _, payload in peer.look().others if kind == "GOAWAY"]
+    assert codes == ([] if what.code is None else [what.code]) and peer.connection.closed is bool(codes)
+    final = client.received.rpartition(b"HTTP/1.1 ")[2]
+    assert final.startswith(b"200 " if what.begun else b"502 ")
+    assert client.closed if what.begun else final.endswith(b"\n")
 
 
 def test_a_bomb_of_fields_takes_no_memory(proxy2):
