@@ -26,6 +26,7 @@ from txproxy.matching.hosts import (
     literal,
     named_host,
     normal_host,
+    spellings,
 )
 from txproxy.matching.url_patterns import UrlGlob
 from txproxy.reverse.rewriting.response_rewrite import ResponseRewrite
@@ -379,3 +380,23 @@ def test_of_a_table_what_says_most_of_a_host_is_found():
 def test_a_table_has_nothing_twice(texts):
     with pytest.raises(ConfigError, match="are for the same hosts; accepted is each once"):
         HostTable([(text, 1) for text in texts])
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("example.com", ("example.com",)),
+        ("192.0.2.1", ("192.0.2.1",)),
+        ("2001:db8::1", ("2001:db8::1",)),
+        ("64:ff9b::c000:201", ("64:ff9b::c000:201", "192.0.2.1")),
+        ("2002:c000:201::", ("2002:c000:201::", "192.0.2.1")),
+        (
+            "2001:0:4136:e378:8000:63bf:3fff:fdfe",
+            ("2001:0:4136:e378:8000:63bf:3fff:fdfe", "65.54.227.120", "192.0.2.1"),
+        ),
+        ("::1", ("::1",)),
+        ("a:b", ("a:b",)),
+    ],
+)
+def test_a_host_is_refused_with_what_it_carries(host, found):
+    assert spellings(host) == found

@@ -194,3 +194,21 @@ def test_a_network_has_the_same_addresses_everywhere(text, inside, outside):
 )
 def test_a_network_covers_those_within_it(one, other, covered):
     assert covers(network_or_unix(one), network_or_unix(other)) is covered
+
+
+@pytest.mark.parametrize(
+    ("text", "alone", "either"),
+    [
+        ("10.0.0.1", True, True),
+        ("::ffff:10.0.0.1", True, True),
+        ("64:ff9b::a00:1", False, True),
+        ("2002:a00:1::", False, True),
+        ("64:ff9b::b00:1", False, False),
+        ("fd00::1", False, False),
+        ("unix:", True, True),
+        ("?", False, False),
+    ],
+)
+def test_what_refuses_a_network_refuses_the_ways_to_it(text, alone, either):
+    networks = PeerNetworks(["10.0.0.0/8", "unix:"])
+    assert (text in networks, networks.holds_either(text)) == (alone, either)

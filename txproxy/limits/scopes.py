@@ -26,7 +26,7 @@ class Scope:
         """Who shares the limit with all others of the same name; None if it is not for them."""
         if self.per == "client":
             # It is the address that a network has, or has not, and the client that has a share.
-            here = self._networks is None or client_ip in self._networks
+            here = self._networks is None or self._networks.holds_either(client_ip)
             return client_key(client_ip, ipv6_prefix) if here else None
         name = user if self.per == "user" else rule
         return name if name and (not self._names or name in self._names) else None

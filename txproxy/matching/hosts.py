@@ -29,6 +29,7 @@ from urllib.parse import unquote
 
 from txproxy.errors import ConfigError
 from txproxy.frozen_values import frozen
+from txproxy.matching.networks import embedded, read_address
 
 T = TypeVar("T")
 
@@ -84,6 +85,18 @@ def _normal_ipv6(name: str) -> str:
     except ValueError:
         return name
     return str(address.ipv4_mapped or address)
+
+
+def spellings(host: str) -> tuple[str, ...]:
+    """A normal ``host``, and the addresses that it carries, if it is such a one (NAT64 and its likes): who refuses one
+    of these refuses the ways to it.
+    """
+    if ":" not in host:
+        return (host,)
+    try:
+        return tuple(map(str, embedded(read_address(host))))
+    except ValueError:
+        return (host,)
 
 
 def is_literal(host: str) -> bool:

@@ -22,6 +22,12 @@ UNIX: Final = "unix:"
 IPAddress: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
 
 _ACCEPTED: Final = "accepted are an address, and a CIDR such as 10.0.0.0/8 or fd00::/8"
+# IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible, IPv4-translated
+# (RFC 7915)
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
+_TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
 # What of an IPv6 network says that it has only addresses that stand for those of IPv4
 _MAPPED: Final = 96
 
@@ -36,6 +42,26 @@ def unmapped(address: IPAddress) -> IPAddress:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
+
+
+def embedded(address: IPAddress) -> list[IPAddress]:
+    """``address`` and the IPv4 address that it stands for, if it does."""
+    found: list[IPAddress] = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            found = [address.ipv4_mapped]
+        elif (
+            address in _NAT64
+            or address in _LOCAL_NAT64
+            or address in _TRANSLATED
+            or (address in _COMPATIBLE and int(address) > 0xFFFF)
+        ):
+            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        elif address.sixtofour is not None:
+            found.append(address.sixtofour)
+        elif address.teredo is not None:
+            found.extend(address.teredo)
+    return found
 
 
 def network(text: str) -> Network:
@@ -79,12 +105,14 @@ def covers(one: Network | str, other: Network | str) -> bool:
 
 class Networks:
     """A set of networks, which may be texts. ``text in networks`` takes an address as text, and remembers answers;
-    ``holds(text)`` is the same for who asks for each request.
+    ``holds(text)`` is the same for who asks for each request, and ``holds_either(text)`` for who refuses what is in
+    them: an address that carries another one (:func:`embedded`) is where either is.
     """
 
     def __init__(self, networks: Iterable[str | Network]) -> None:
         self._networks = tuple(network(one) if isinstance(one, str) else one for one in networks)
         self.holds = lru_cache(maxsize=4096)(self._look_up)
+        self.holds_either = lru_cache(maxsize=4096)(self._look_up_either)
 
     def __contains__(self, text: str) -> bool:
         return self.holds(text)
@@ -97,6 +125,12 @@ class Networks:
             return self.has(read_address(text))
         except ValueError:
             return False
+
+    def _look_up_either(self, text: str) -> bool:
+        try:
+            return any(map(self.has, embedded(read_address(text))))
+        except ValueError:
+            return self._look_up(text)
 
     def has(self, address: IPAddress) -> bool:
         """Whether ``address`` is in one of them."""

@@ -247,3 +247,14 @@ def test_what_lists_come_to_together_is_found_out_once_for_all_who_have_them(fol
     assert one.check() and one._together is not other._together
     assert other.find(request("b.example")) and other.check()
     assert one._together is other._together
+
+
+@pytest.mark.parametrize("host", ["8.8.4.4", "::ffff:8.8.4.4", "64:ff9b::8.8.4.4", "2002:808:404::1"])
+def test_no_way_to_an_address_goes_around_a_list(folder, host):
+    one = Filters([folder.write("a.txt", "8.8.4.4\n")])
+    assert one.find(request(host)) == one.find_in("a", request(host)) == Hit("a", "8.8.4.4")
+    url = Filters([folder.write("b.txt", "*://8.8.4.4/private/*\n")])
+    assert url.find(request(host, "/private/x")) == Hit("b", "*://8.8.4.4/private/*")
+    assert url.find(request(host, "/x")) is None and url.find(request(host.replace("4.4", "4.5"), "/x")) is None
+    excepted = Filters([folder.write("a.txt", "8.8.4.4\n@@||8.8.4.4^\n")])
+    assert excepted.find(request(host)) is None

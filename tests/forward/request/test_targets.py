@@ -77,6 +77,17 @@ SPELLINGS = [
 ]
 
 
+# What 8.8.4.4 is reached by beside itself.
+CARRYING = [
+    b"[::ffff:8.8.4.4]",
+    b"[64:ff9b::8.8.4.4]",
+    b"[64:ff9b:1::808:404]",
+    b"[2002:808:404::1]",
+    b"[::8.8.4.4]",
+    b"[2001:0:4136:e378:8000:63bf:f7f7:fbfb]",
+]
+
+
 @pytest.mark.parametrize("authority", SPELLINGS)
 def test_prohibited_addresses_are_refused_in_every_spelling(authority):
     targets = Targets(["1-65535"])
@@ -127,6 +138,20 @@ def test_what_may_not_be_says_by_what(options, authority, rule):
         Targets(**options).of(RequestHead(b"GET", b"/", Headers(), authority, b"http"), client)
     assert client.verdict is raised.value.verdict
     assert client.verdict.rule == rule
+
+
+@pytest.mark.parametrize("authority", CARRYING)
+def test_an_address_that_is_denied_is_so_by_each_way_to_it(authority):
+    with pytest.raises(Blocked, match="is not allowed"):
+        Targets(deny=["8.8.4.4"]).find(b"http", authority)
+    assert Targets(deny=["8.8.4.5"]).find(b"http", authority)
+
+
+def test_an_address_that_is_allowed_is_so_by_no_other_way():
+    targets = Targets(allow=["8.8.4.4", "64:ff9b::808:405"])
+    assert targets.find(b"http", b"8.8.4.4") and targets.find(b"http", b"[64:ff9b::8.8.4.5]")
+    with pytest.raises(Blocked, match="not among"):
+        targets.find(b"http", b"[64:ff9b::8.8.4.4]")
 
 
 def test_allowed_hosts_are_found():

@@ -18,7 +18,7 @@ from txproxy.errors import ConfigError, DestinationProhibited, DialError
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.dialers import IClientDialer
 from txproxy.matching.hosts import HostPattern, HostPatterns, is_literal, normal_host
-from txproxy.matching.networks import IPAddress, Network, Networks, network, read_address
+from txproxy.matching.networks import Network, Networks, embedded, network, read_address
 from txproxy.net.dialing import connect, connect_through, plain_endpoint
 from txproxy.net.dns.host_endpoint import Found, endpoint_to, place, resolve
 from txproxy.net.dns.resolver import Resolver
@@ -58,34 +58,8 @@ _PROHIBITED: Final = Networks(
         "168.63.129.16/32",
     )
 )
-# IPv6 addresses that carry an IPv4 address: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo, IPv4-compatible, IPv4-translated
-# (RFC 7915)
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
-_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
-_TRANSLATED: Final = ipaddress.IPv6Network("::ffff:0:0:0/96")
 # Who connects to these reaches this machine.
 _UNSPECIFIED: Final = (ipaddress.IPv4Address(0), ipaddress.IPv6Address(0))
-
-
-def embedded(address: IPAddress) -> list[IPAddress]:
-    """``address`` and the IPv4 address that it stands for, if it does."""
-    found: list[IPAddress] = [address]
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            found = [address.ipv4_mapped]
-        elif (
-            address in _NAT64
-            or address in _LOCAL_NAT64
-            or address in _TRANSLATED
-            or (address in _COMPATIBLE and int(address) > 0xFFFF)
-        ):
-            found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        elif address.sixtofour is not None:
-            found.append(address.sixtofour)
-        elif address.teredo is not None:
-            found.extend(address.teredo)
-    return found
 
 
 class Destinations:

@@ -14,6 +14,7 @@ from txproxy.file_stamps import Stamp
 from txproxy.forward.blocklists.block_list import BlockList, Hit, list_name, read_list
 from txproxy.forward.blocklists.host_table import HostNames
 from txproxy.forward.request.facts import Facts
+from txproxy.matching.hosts import spellings
 
 _log: Final = Logger()
 
@@ -56,7 +57,7 @@ class _Together:
         if hit is _UNKNOWN:
             if len(known) >= _REMEMBERED:
                 known.clear()
-            known[host] = hit = self._find_host(host)
+            known[host] = hit = next(filter(None, map(self._find_host, spellings(host))), None)
         if hit is None and self._globbed and (hit := self._find_url(facts)) is not None:
             return None if self._excepted(host) else hit
         return hit
@@ -71,7 +72,7 @@ class _Together:
 
     def find_in(self, name: str, facts: Facts) -> Hit | None:
         entry = self.by_name[name]
-        hit = self._first(facts.host, (entry,))
+        hit = next(filter(None, (self._first(host, (entry,)) for host in spellings(facts.host))), None)
         if hit is None and (hit := entry.find_url(facts)) is not None and self._excepted(facts.host):
             return None
         return hit

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from txproxy.matching.hosts import normal_host
+from txproxy.matching.hosts import normal_host, spellings
 from txproxy.matching.paths import PLAIN, normal, normal_escapes, readings, split_path
 from txproxy.matching.urls import Url
 from txproxy.wire.message import RequestHead
@@ -78,7 +78,9 @@ class Facts:
 
     @property
     def urls(self) -> tuple[Url, ...]:
-        """The request's URL, by each way in which servers may read its path. ``RequestError`` if there are too many."""
+        """The request's URL, by each way in which servers may read its path, and with each address that its host
+        carries. ``RequestError`` if there are too many.
+        """
         urls = self._urls
         if urls is None:
             self._urls = urls = self._read()
@@ -95,9 +97,13 @@ class Facts:
         target = self.head.path
         url = self.url
         if self.head.scheme is None or target[:1] != b"/" or PLAIN.fullmatch(target) is not None:
-            return (url,)
-        path, query = split_path(target)
-        rest = normal_escapes(query).decode("latin-1")
-        return tuple(
-            Url(url.scheme, url.host, url.port, reading.decode("latin-1") + rest) for reading in readings(path)
-        )
+            urls: tuple[Url, ...] = (url,)
+        else:
+            path, query = split_path(target)
+            rest = normal_escapes(query).decode("latin-1")
+            urls = tuple(
+                Url(url.scheme, url.host, url.port, reading.decode("latin-1") + rest) for reading in readings(path)
+            )
+        if ":" not in url.host:
+            return urls
+        return tuple(Url(one.scheme, host, one.port, one.path) for host in spellings(url.host) for one in urls)

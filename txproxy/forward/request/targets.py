@@ -14,7 +14,7 @@ from txproxy.forward.access.client_access import CONNECT_PORTS, REQUEST_PORTS
 from txproxy.forward.access.refusals import Blocked, denied
 from txproxy.interfaces.address import Address
 from txproxy.interfaces.context import RequestContext
-from txproxy.matching.hosts import HostPatterns, is_literal, literal, normal_host
+from txproxy.matching.hosts import HostPatterns, is_literal, literal, normal_host, spellings
 from txproxy.matching.ports import Ports
 from txproxy.plain_values import PlainValue
 from txproxy.tls.verification import client_connections
@@ -162,7 +162,7 @@ class Targets:
         if port not in ports:
             kind = "requests" if target.scheme else "tunnels"
             raise Blocked(denied(f"port {port} is not allowed for {kind}", "allow_ports"), target.url)
-        if host in self._denied:
+        if any(one in self._denied for one in spellings(host)):
             raise Blocked(denied(f"{host} is not allowed", "deny_hosts"), target.url)
         if self._allowed is not None and host not in self._allowed:
             raise Blocked(denied(f"{host} is not among the allowed hosts", "allow_hosts"), target.url)

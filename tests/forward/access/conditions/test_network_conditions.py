@@ -53,3 +53,20 @@ def test_a_literal_is_its_own_address():
     assert fits("addresses", "10.0.0.0/8", request(host="10.1"))
     assert not fits("addresses", "10.0.0.0/8", request(host="192.0.2.1"))
     assert not fits("addresses", "10.0.0.0/8", request(host="name.example"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "facts"),
+    [
+        ("clients", "10.0.0.0/8", {"client_ip": "64:ff9b::10.0.0.1"}),
+        ("clients", "10.0.0.0/8", {"client_ip": "2002:a00:1::1"}),
+        ("hosts", "8.8.4.4", {"host": "64:ff9b::8.8.4.4"}),
+        ("hosts", "~8[.]8[.].*", {"host": "64:ff9b::8.8.4.4"}),
+        ("url", "*://8.8.4.4/*", {"host": "64:ff9b::8.8.4.4"}),
+    ],
+)
+def test_another_way_to_an_address_is_refused_with_it_and_not_allowed_with_it(key, value, facts):
+    asked = request(**facts)
+    assert fits(key, value, asked) and not fits(key, value, asked, every=True)
+    # Nor is it taken from what is refused, and it is from what is allowed.
+    assert fits(f"not_{key}", value, asked) and not fits(f"not_{key}", value, asked, every=True)

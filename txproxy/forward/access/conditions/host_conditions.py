@@ -9,7 +9,7 @@ from txproxy.forward.access.conditions.condition_type import ConditionType, Surr
 from txproxy.forward.blocklists.block_list import Hit
 from txproxy.forward.blocklists.filtering import Filters
 from txproxy.forward.request.facts import Facts
-from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern
+from txproxy.matching.hosts import HostPattern, HostPatterns, host_pattern, spellings
 from txproxy.matching.ports import PortRange, Ports, covers, port_range
 from txproxy.matching.regular_expressions import EXPRESSION_MARK, regular_expression
 
@@ -45,19 +45,29 @@ def list_hit(values: Iterable[str], lists: Filters | None, facts: Facts) -> Hit 
     return None
 
 
-def _hosts_test(values: Sequence[str], surroundings: Surroundings) -> Test:
+def hosts_test(values: Sequence[str], surroundings: Surroundings, loosely: bool) -> Test:
+    """Whether a host is one of them, or on one of their lists; ``loosely`` also one that the address that it is
+    carries (:func:`txproxy.matching.hosts.spellings`).
+    """
     patterns = HostPatterns(value for value in values if value[:1] not in (LIST_MARK, EXPRESSION_MARK))
     searches = [regular_expression(value).search for value in values if value[:1] == EXPRESSION_MARK]
     names = list_names(values)
     lists = surroundings.lists
 
-    def test(facts: Facts) -> bool:
-        host = facts.host
+    def is_one(host: str) -> bool:
         return host in patterns or any(search(host) is not None for search in searches)
 
+    def test(facts: Facts) -> bool:
+        host = facts.host
+        return is_one(host) or (loosely and ":" in host and any(map(is_one, spellings(host))))
+
     if lists is None or not names:
-        return test if searches else lambda facts: facts.host in patterns
+        return test
     return lambda facts: test(facts) or list_hit(values, lists, facts) is not None
+
+
+def _no_test(values: Sequence[str], _: Surroundings) -> Test:
+    raise AssertionError("hosts are tested by hosts_test")
 
 
 def _ports_test(values: Sequence[PortRange], _: Surroundings) -> Test:
@@ -65,7 +75,7 @@ def _ports_test(values: Sequence[PortRange], _: Surroundings) -> Test:
     return lambda facts: facts.port in ports
 
 
-HOST: Final = ConditionType("hosts", _host, _hosts_test, "host", lambda facts, _: f"host {facts.host}", _host_covers)
+HOST: Final = ConditionType("hosts", _host, _no_test, "host", lambda facts, _: f"host {facts.host}", _host_covers)
 PORT: Final = ConditionType(
     "ports", port_range, _ports_test, "port", lambda facts, _: f"port {facts.port}", covers, numbers=True
 )

@@ -7,14 +7,24 @@ from functools import lru_cache
 from typing import Any, Final
 
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
-from txproxy.forward.access.destinations import embedded
 from txproxy.forward.request.facts import Facts
 from txproxy.matching.hosts import is_literal
-from txproxy.matching.networks import Network, Networks, PeerNetworks, covers, network, network_or_unix, read_address
+from txproxy.matching.networks import (
+    Network,
+    Networks,
+    PeerNetworks,
+    covers,
+    embedded,
+    network,
+    network_or_unix,
+    read_address,
+)
 
 
-def _clients_test(values: Sequence[Network | str], _: Surroundings) -> Test:
-    known = PeerNetworks(values).holds
+def clients_test(values: Sequence[Network | str], loosely: bool) -> Test:
+    """Whether a client is in the networks; ``loosely`` also one that the address that its own carries is."""
+    networks = PeerNetworks(values)
+    known = networks.holds_either if loosely else networks.holds
     return lambda facts: known(facts.client_ip)
 
 
@@ -47,11 +57,11 @@ def address_test(values: Sequence[Network], negated: bool, every: bool) -> Test:
 
 
 def _no_test(values: Sequence[Any], _: Surroundings) -> Test:
-    raise AssertionError("addresses are tested by address_test")
+    raise AssertionError("addresses are tested by address_test, and clients by clients_test")
 
 
 CLIENT: Final = ConditionType(
-    "clients", network_or_unix, _clients_test, "client_ip", lambda facts, _: f"client {facts.client_ip}", covers
+    "clients", network_or_unix, _no_test, "client_ip", lambda facts, _: f"client {facts.client_ip}", covers
 )
 ADDRESS: Final = ConditionType(
     "addresses",

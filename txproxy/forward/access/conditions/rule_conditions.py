@@ -15,8 +15,8 @@ from txproxy.errors import ConfigError, Finding
 from txproxy.forward.access.conditions.code_conditions import MATCHES
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
 from txproxy.forward.access.conditions.head_conditions import by_readings
-from txproxy.forward.access.conditions.host_conditions import list_names
-from txproxy.forward.access.conditions.network_conditions import address_test
+from txproxy.forward.access.conditions.host_conditions import hosts_test, list_names
+from txproxy.forward.access.conditions.network_conditions import address_test, clients_test
 
 
 @attrs.frozen
@@ -64,11 +64,19 @@ class Condition:
         """The condition as a function of facts. Of a host that has several addresses, and of a path that servers may
         read in several ways, ``every`` one has to fulfil it, or else one of them.
         """
-        if self.kind.key == "addresses":
-            return address_test(self.values, self.negated, every)
-        fits = self.kind.test(self.values, surroundings)
+        key, values = self.kind.key, self.values
+        if key == "addresses":
+            return address_test(values, self.negated, every)
+        # What a rule refuses, or takes from what it allows, is not gone around by another way to the same address.
+        loosely = self.negated is every
+        if key == "clients":
+            fits = clients_test(values, loosely)
+        elif key == "hosts":
+            fits = hosts_test(values, surroundings, loosely)
+        else:
+            fits = self.kind.test(values, surroundings)
         test: Test = (lambda facts: not fits(facts)) if self.negated else fits
-        by_url = self.kind.key == "url" or (self.kind.key == "hosts" and list_names(self.values))
+        by_url = key == "url" or (key == "hosts" and list_names(values))
         return by_readings(test, every) if by_url else test
 
     def fact(self, surroundings: Surroundings) -> str:
