@@ -5,6 +5,7 @@ from tests.proxy.upstream.http2.test_http2_upstream import TWO_STREAMS, ask
 from tests.proxy.upstream.http2_peer import Http2Peer
 from txproxy.errors import ConnectionRefused
 from txproxy.proxy.upstream.shared_dials import SharedDials
+from txproxy.wire.http2.frames import LAST_STREAM
 
 
 def test_dials_are_joined_as_far_as_the_upstream_is_known_to_take_streams(proxy2):
@@ -91,3 +92,14 @@ def test_a_few_addresses_are_remembered():
     assert dials.streams_of("0") == 100 and dials.streams_of("1024") == 7
     dials.remember("1", 0)
     assert dials.streams_of("1") == 1
+
+
+def test_after_how_many_requests_connections_end_is_what_two_have_said_one_after_the_other():
+    dials = SharedDials(lambda address, client_ip: None)
+    found = []
+    for last in (9, 7, 7, 7, 9, 9):
+        dials.ended_after("a", last)
+        found.append(dials.last_of("a"))
+    assert found == [LAST_STREAM, LAST_STREAM, 7, 7, LAST_STREAM, 9] and dials.last_of("b") == LAST_STREAM
+    dials.goes_on("a")
+    assert dials.last_of("a") == LAST_STREAM

@@ -1,9 +1,9 @@
 """Dials to where one connection takes the requests of many: those who want one at the same time get the same.
 
 As long as nobody has said how many streams an upstream takes on a connection, it is taken to be as many as we open
-there; what it has said is remembered of its address, and so is whether it has agreed to HTTP/2 at all. So there is
-another dial only where more wait than those on their way will take. Whoever waits also gets what becomes free in the
-meantime.
+there; what it has said is remembered of its address, and so is whether it has agreed to HTTP/2 at all, and after how
+many requests its connections end. So there is another dial only where more wait than those on their way will take.
+Whoever waits also gets what becomes free in the meantime.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from txproxy.interfaces.address import Address
+from txproxy.wire.http2.frames import LAST_STREAM
 
 # how many streams a connection is taken to have as long as nothing was said: RFC 9113 section 6.5.2 has no fewer
 _TAKEN: Final = 100
@@ -29,7 +30,7 @@ Connect = Callable[[Address, str], "Deferred[Any]"]
 class SharedDials:
     """Who waits for connections, by where these go. ``connect`` makes one, on which there are ``most`` streams."""
 
-    __slots__ = ("waiting", "_connect", "_taken", "_streams", "_in_http1", "_http1_alone")
+    __slots__ = ("waiting", "_connect", "_taken", "_streams", "_ends", "_in_http1", "_http1_alone")
 
     def __init__(self, connect: Connect, most: int = _TAKEN) -> None:
         self._connect = connect
@@ -37,6 +38,8 @@ class SharedDials:
         # who waits, by what for
         self.waiting: dict[str, _Place] = {}
         self._streams: OrderedDict[str, int] = OrderedDict()
+        # the last stream that was taken by the connection which ended last, less than 0 if the one before said another
+        self._ends: OrderedDict[str, int] = OrderedDict()
         # where HTTP/1.1 was agreed on when it was last dialled, and where nothing else is offered any more
         self._in_http1: OrderedDict[str, int] = OrderedDict()
         self._http1_alone: OrderedDict[str, int] = OrderedDict()
@@ -69,6 +72,21 @@ class SharedDials:
     def streams_of(self, key: str) -> int:
         """How many streams a new connection of HTTP/2 will take."""
         return self._streams.get(key, self._taken)
+
+    def ended_after(self, key: str, last: int) -> None:
+        """A connection of HTTP/2 to there has said in the middle that it takes no stream after the ``last``."""
+        _remember(self._ends, key, last if abs(self._ends.get(key, 0)) == last else -last)
+
+    def goes_on(self, key: str) -> None:
+        """A connection to there takes more streams than were taken before."""
+        self._ends.pop(key, None)
+
+    def last_of(self, key: str) -> int:
+        """The last stream that a new connection of HTTP/2 takes, where two have said the same one after the other: as
+        those of nginx do after its ``keepalive_requests``. What is sent after it is refused.
+        """
+        last = self._ends.get(key, 0)
+        return last if last > 0 else LAST_STREAM
 
     def agreed(self, key: str, http2: bool) -> None:
         """What was agreed on with whoever is there."""

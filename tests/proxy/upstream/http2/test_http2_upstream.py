@@ -153,12 +153,84 @@ def test_what_the_upstream_has_not_looked_at_is_sent_again_whatever_it_is(proxy2
 def test_an_upstream_that_takes_one_request_by_each_connection_gets_all_of_them(proxy2):
     clients = ask(proxy2, POST_NOTHING, count=6)
     for number in range(6):
-        peer = Http2Peer(proxy2.upstream)
-        peer.look()
+        peer = Http2Peer(connections(proxy2)[number])
         peer.answer(1, body=b"%d" % number)
         peer.connection.send(frames.goaway(1, NO_ERROR))
-        assert len(connections(proxy2)) == min(number + 2, 6)
+        # After the second it is known how many each takes.
+        assert len(connections(proxy2)) == (2 if number < 1 else 6)
     assert sorted(client.received[-1:] for client in clients) == [b"%d" % number for number in range(6)]
+
+
+def asked_of(peers):
+    return [[*peer.look().heads] for peer in peers]
+
+
+def leave_after(proxy, last):
+    """Four requests, of which the upstream takes those up to this ``last``, and the others by another connection."""
+    clients = ask(proxy, count=4)
+    peer = Http2Peer(proxy.upstream)
+    peer.connection.send(frames.goaway(last, NO_ERROR))
+    for one in (peer, Http2Peer(proxy.upstream)):
+        for stream in one.heads:
+            if one is not peer or stream <= last:
+                one.answer(stream)
+    assert [status(client.received) for client in clients] == [200] * 4
+    proxy.advance(70)
+
+
+@pytest.fixture
+def three_each(proxy2):
+    """A proxy that knows of its upstream that each connection takes three requests."""
+    leave_after(proxy2, 5)
+    leave_after(proxy2, 5)
+    connections(proxy2).clear()
+    return proxy2
+
+
+LARGE = POST.replace(b"Content-Length: 5", b"Content-Length: 16385").replace(b"hello", b"x" * 16385)
+
+
+def test_connections_get_as_many_requests_as_those_before_have_taken(three_each):
+    # What is sent after these is refused, and a body that has gone cannot go again.
+    clients = ask(three_each, LARGE, count=7)
+    peers = [Http2Peer(one) for one in connections(three_each)]
+    assert asked_of(peers) == [[1, 3, 5], [1, 3, 5], [1]]
+    for peer in peers:
+        peer.connection.send(frames.goaway(5, NO_ERROR))
+        for stream in peer.heads:
+            peer.answer(stream)
+    assert [status(client.received) for client in clients] == [200] * 7
+    three_each.advance(1)
+    assert all(peer.connection.closed for peer in peers)
+    # It holds for the next ones.
+    ask(three_each, count=4)
+    assert len(connections(three_each)) == 5
+
+
+def test_requests_that_come_one_by_one_are_counted_as_well(three_each):
+    client = ask(three_each)
+    peer = Http2Peer(three_each.upstream)
+    for stream in (1, 3, 5):
+        peer.look().answer(stream)
+        assert status(client.received) == 200
+        client = ask(three_each)
+    assert asked_of([peer, Http2Peer(three_each.upstream)]) == [[1, 3, 5], [1]]
+
+
+def test_an_upstream_that_takes_more_by_now_gets_more(three_each):
+    ask(three_each, count=3)
+    peer = Http2Peer(three_each.upstream)
+    for stream in (1, 3, 5):
+        peer.answer(stream)
+    ask(three_each, count=5)
+    assert asked_of([Http2Peer(three_each.upstream)]) == [[1, 3, 5, 7, 9]]
+
+
+def test_an_upstream_that_has_left_twice_at_different_times_takes_any_number(proxy2):
+    leave_after(proxy2, 3)
+    leave_after(proxy2, 5)
+    ask(proxy2, count=8)
+    assert len(Http2Peer(proxy2.upstream).heads) == 8
 
 
 def test_an_upstream_that_takes_leave_with_its_first_words_is_asked_no_more(proxy2):

@@ -27,7 +27,7 @@ class Http2Lifetime:
 
     __slots__ = (
         "services", "address", "transport", "session", "output", "state", "capacity", "_deadline", "_liveness",
-        "_kept_by", "_kept", "_opened", "_reused", "_undecided",
+        "_kept_by", "_kept", "_opened", "_reused", "_undecided", "_last",
     )  # fmt: skip
 
     services: Services
@@ -44,6 +44,7 @@ class Http2Lifetime:
     _opened: int
     _reused: bool
     _undecided: list[WebSocketStream]
+    _last: int
 
     # -- who is on it, and who finds it
 
@@ -107,6 +108,9 @@ class Http2Lifetime:
         """Let go of the connection, as far as nobody else is on it."""
         if self.state is not _CLOSED and self._is_idle:
             self._close_to_others()
+            if self.session.last_made >= self._last and not self.session.going_away:
+                # It would have taken more.
+                self.services.shared_dials.goes_on(self.address.key)
             if self.session.last_made > self.output.last:
                 # What has not gone out was asked elsewhere just now, or nobody waits for it any more.
                 self.session.take_output()

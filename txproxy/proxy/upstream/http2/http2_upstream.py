@@ -25,7 +25,8 @@ from txproxy.proxy.upstream.http2.websocket_stream import WebSocketStream, decid
 from txproxy.proxy.upstream.upstream_states import Http2State, next_http2_state
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.client import ClientSession
-from txproxy.wire.http2.events import Event
+from txproxy.wire.http2.events import Event, GoingAway
+from txproxy.wire.http2.faults import NO_ERROR
 from txproxy.wire.message import RequestHead
 
 # After so many streams another connection is made, before there are no numbers left. As many as there may be at once
@@ -43,7 +44,7 @@ class Http2Upstream(Http2Lifetime):
 
     spoke_early = False  # a server of HTTP/2 may speak first
 
-    __slots__ = ("key", "scheme", "handshake_done", "with_length", "facts", "_said", "_most", "_reads_more")
+    __slots__ = ("key", "scheme", "handshake_done", "with_length", "facts", "_said", "_most", "_near", "_reads_more")
 
     def __init__(self, services: Services, address: Address) -> None:
         self.services = services
@@ -55,10 +56,15 @@ class Http2Upstream(Http2Lifetime):
         self.facts: Any = None
         self.state = _OPEN
         self.handshake_done: Callable[[Failure | None], None] | None = None
-        # how many streams there may be, and how many more now: as long as it has not said, as one there took before
-        self._most = self.capacity = services.shared_dials.streams_of(address.key)
         # how many places were taken on which nothing has begun yet, and whether a stream has ended here
         self._opened, self._reused = 0, False
+        # how many streams there may be, and how many more now: as long as it has not said, as one there took before;
+        # the last one of all, and from where on that has to be looked at
+        dials = services.shared_dials
+        self._most = dials.streams_of(address.key)
+        self._last = min(dials.last_of(address.key), _LAST)
+        self._near = self._last - 2 * self.session.settings.streams if self._last < _LAST else _LAST
+        self.capacity = self._free()
         # whether more is read of what has just come
         self._reads_more = False
         self._deadline = NEVER
@@ -116,6 +122,7 @@ class Http2Upstream(Http2Lifetime):
             self._close_to_others()
         elif session.going_away:
             if self.state is _OPEN:
+                self._ends_by(events)
                 self._leave()
                 # RFC 9113 6.8: no stream is opened any more, and those are not that have not gone out.
                 events += session.withdraw(self.output.last)
@@ -178,7 +185,7 @@ class Http2Upstream(Http2Lifetime):
         self._said = streams
         self._most = min(streams, self.session.settings.streams)
         self.services.shared_dials.remember(self.key, self._most)
-        self.capacity = max(0, self._most - self.session.active - self._opened)
+        self.capacity = self._free()
         if not self.capacity:
             self._hide()
         decide(self._undecided, self)
@@ -188,6 +195,24 @@ class Http2Upstream(Http2Lifetime):
     def takes_one_more(self) -> bool:
         """Whether one of those that have a place may begin (RFC 9113 section 5.1.2)."""
         return self.session.active < self._most
+
+    def _free(self) -> int:
+        """How many more streams there may be now."""
+        free = min(self._most - self.session.active, (self._last - self.session.last_made + 1) // 2)
+        return max(0, free - self._opened)
+
+    def _ends_soon(self) -> bool:
+        """There are not many streams more: whether there are none."""
+        self.capacity = self._free()
+        return self.session.last_made >= self._last
+
+    def _ends_by(self, events: Sequence[Event]) -> None:
+        """The upstream has said, among other things, that it takes no more streams: after some that it has taken, which
+        others have followed.
+        """
+        last, code = next((what.last, what.code) for _, what in events if type(what) is GoingAway)
+        if code == NO_ERROR and 0 < last < self.session.last_made:
+            self.services.shared_dials.ended_after(self.key, last)
 
     def _leave(self) -> None:
         """There are no new streams."""
@@ -328,7 +353,7 @@ class Http2Upstream(Http2Lifetime):
             self.close()
             return
         self.capacity = max(0, self._most - self.session.active - self._opened)
-        if self.session.last_made > _LAST:
+        if self.session.last_made > self._near and self._ends_soon():
             self._leave()
             self.close()
         elif not self._kept or not self.session.streams or self.services.shared_dials.waiting:
