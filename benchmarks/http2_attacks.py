@@ -1,7 +1,7 @@
 """``python -m benchmarks.http2_attacks``: what a hostile client of HTTP/2 costs the proxy, attack by attack.
 
-Each is one connection over TLS, to a proxy of its own that has limits as they come, but for times. Told are how it
-ends, what was sent until then, and CPU time and memory of the proxy beyond those before it.
+Each is one connection over TLS, to a proxy of its own that has limits as they come; where times alone end it, these
+are short. Told are how it ends, what was sent until then, and CPU time and memory of the proxy beyond those before it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from benchmarks.ports import free_port
 
 LIMIT: Final = 60.0
 """Seconds after which an attack has hung."""
+FLOOD: Final = 16_000
+"""More frames of no use than a peer may send within that time, however slow the machine: time gives back some."""
 CALM: Final = 0xB
 """ENHANCE_YOUR_CALM."""
 PROTOCOL_ERROR: Final = 1
@@ -39,6 +41,10 @@ CONFIG: Final = """
 [[listeners]]
 tls_listen = "127.0.0.1:{port}"
 certificates = [{{ cert = "{cert}", key = "{key}" }}]
+[[listeners]]
+tls_listen = "127.0.0.1:{hasty}"
+certificates = [{{ cert = "{cert}", key = "{key}" }}]
+limits = {{ idle_timeout = 2, response_timeout = 2 }}
 [[routes]]
 name = "answer"
 path = "=/answer"
@@ -49,9 +55,6 @@ path = "/"
 pool = "victim"
 [pools.victim]
 upstreams = "http://127.0.0.1:{upstream}"
-[limits]
-idle_timeout = 2
-response_timeout = 2
 [log]
 access = "none"
 """
@@ -86,15 +89,17 @@ SEVERAL: Final = 100
 class Attack:
     """What is sent: ``first``, and then ``count`` pieces, each made for the number of a new stream. The connection ends
     with the ``code`` of a GOAWAY; ``windows`` is the one that its SETTINGS have for streams. With ``reads`` False it
-    reads nothing, and so is told nothing.
+    reads nothing, and so is told nothing. ``hasty`` says that times end it: any other is to be known by what it sends,
+    however long a slow machine takes for that.
     """
 
     make: Callable[[int], bytes]
-    count: int = 5000
+    count: int = FLOOD
     first: bytes = b""
     code: int = CALM
     windows: int = 65_535
     reads: bool = True
+    hasty: bool = False
 
 
 def _dependent(number: int) -> bytes:
@@ -131,12 +136,12 @@ ATTACKS: Final = {
         1000,
     ),
     "CONTINUATION without end (CVE-2024-27316)": Attack(
-        lambda number: raw(9, 0, 1, b"\0\1a\1b" * 100), first=raw(1, 1, 1, b"\x82")
+        lambda number: raw(9, 0, 1, b"\0\1a\1b" * 100), 5000, first=raw(1, 1, 1, b"\x82")
     ),
     "SETTINGS": Attack(lambda number: frame.SettingsFrame(0).serialize()),
     "PING": Attack(lambda number: PING),
     "PING, whose answers are not read": Attack(lambda number: PING, reads=False),
-    "PRIORITY, streams that depend on each other": Attack(_dependent),
+    "PRIORITY, streams that depend on each other": Attack(_dependent, 6000),
     "PRIORITY, streams that depend on themselves": Attack(
         lambda number: frame.PriorityFrame(number, depends_on=number, stream_weight=255).serialize(),
         code=PROTOCOL_ERROR,
@@ -146,15 +151,29 @@ ATTACKS: Final = {
     "WINDOW_UPDATE": Attack(lambda number: frame.WindowUpdateFrame(0, window_increment=1).serialize()),
     "unknown frames": Attack(lambda number: raw(0xFA, 0, 0, b"x")),
     "streams beyond those that there may be": Attack(lambda number: request(number, fields("/silent")), 1000),
-    "heads that expand": Attack(_bomb, 20, first=request(1, _STUFFED), code=0),
-    "DATA of one byte": Attack(lambda number: raw(0, int(number == 10_001), 1, b"x"), first=_BODY, code=0),
-    "responses that are not read": Attack(
-        lambda number: request(number, fields("/large")), SEVERAL, first=_WIDER, windows=WIDE, reads=False
+    "heads that expand": Attack(_bomb, 20, first=request(1, _STUFFED), code=0, hasty=True),
+    "DATA of one byte": Attack(
+        lambda number: raw(0, int(number == 10_001), 1, b"x"), 5000, first=_BODY, code=0, hasty=True
     ),
-    "windows that stay shut": Attack(lambda number: request(number, fields("/large")), SEVERAL, windows=0, code=0),
-    "streams half-closed by who asks": Attack(lambda number: request(number, fields("/silent")), SEVERAL, code=0),
-    "bodies that do not come": Attack(lambda number: request(number, POST, ended=False), SEVERAL, code=0),
+    "responses that are not read": Attack(
+        lambda number: request(number, fields("/large")), SEVERAL, first=_WIDER, windows=WIDE, reads=False, hasty=True
+    ),
+    "windows that stay shut": Attack(
+        lambda number: request(number, fields("/large")), SEVERAL, windows=0, code=0, hasty=True
+    ),
+    "streams half-closed by who asks": Attack(
+        lambda number: request(number, fields("/silent")), SEVERAL, code=0, hasty=True
+    ),
+    "bodies that do not come": Attack(lambda number: request(number, POST, ended=False), SEVERAL, code=0, hasty=True),
 }
+
+
+@attrs.frozen
+class Ports:
+    """Where the proxy listens: with limits as they come, and with short times."""
+
+    port: int = attrs.field(factory=free_port)
+    hasty: int = attrs.field(factory=free_port)
 
 
 @attrs.frozen
@@ -167,8 +186,9 @@ class Told:
     statuses: Counter[bytes]
 
 
-def attack(port: int, ca: str, what: Attack) -> Told:
+def attack(ports: Ports, ca: str, what: Attack) -> Told:
     """Do it, until the other side has closed the connection."""
+    port = ports.hasty if what.hasty else ports.port
     context = ssl.create_default_context(cafile=ca)
     context.set_alpn_protocols(["h2"])
     pieces = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
@@ -285,22 +305,22 @@ def forget_most(pid: int) -> None:
 
 
 def _measured(folder: Path, cert: str, key: str, upstream: int, what: Attack) -> tuple[Told, float, int]:
-    port, file = free_port(), folder / "proxy.toml"
-    file.write_text(CONFIG.format(port=port, cert=cert, key=key, upstream=upstream))
+    ports, file = Ports(), folder / "proxy.toml"
+    file.write_text(CONFIG.format(port=ports.port, hasty=ports.hasty, cert=cert, key=key, upstream=upstream))
     words = [sys.executable, "-m", "txproxy", "run", "--config", str(file)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         end = time.monotonic() + LIMIT
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", ports.hasty)):
                 break
             assert time.monotonic() < end and process.poll() is None, "the proxy does not listen"
             time.sleep(0.05)
         # What is loaded with the first connection is not the attack's.
-        attack(port, cert, Attack(lambda number: request(number, GET), 1, code=0))
+        attack(ports, cert, Attack(lambda number: request(number, GET), 1, code=0, hasty=True))
         forget_most(process.pid)
         before = cpu(process.pid), memory(process.pid)
-        told = attack(port, cert, what)
+        told = attack(ports, cert, what)
         return told, cpu(process.pid) - before[0], memory(process.pid, "VmHWM") - before[1]
     finally:
         process.terminate()

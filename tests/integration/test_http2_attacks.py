@@ -7,26 +7,27 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 
-from benchmarks.http2_attacks import ATTACKS, CONFIG, attack, forget_most, memory, victims
-from tests.integration.conftest import DEADLINE, free_port
+from benchmarks.http2_attacks import ATTACKS, CONFIG, Ports, attack, forget_most, memory, victims
+from tests.integration.conftest import DEADLINE, answers, free_port, until
 from tests.proxy.upstream.hostile_frames import HOSTILE
 from txproxy.wire.http2 import frames
 
 
 def test_all_attacks_at_once(processes, curl, certificate, tmp_path):
     cert, key = map(str, certificate)
-    port, file = free_port(), tmp_path / "proxy.toml"
+    ports, file = Ports(), tmp_path / "proxy.toml"
     with victims() as upstream, ThreadPoolExecutor(len(ATTACKS)) as threads:
-        file.write_text(CONFIG.format(port=port, cert=cert, key=key, upstream=upstream))
-        proxy = processes(sys.executable, "-m", "txproxy", "run", "--config", str(file), port=port)
+        file.write_text(CONFIG.format(port=ports.port, hasty=ports.hasty, cert=cert, key=key, upstream=upstream))
+        proxy = processes(sys.executable, "-m", "txproxy", "run", "--config", str(file), port=ports.port)
+        until(lambda: answers(ports.hasty), "it listens there as well")
 
         def ask():
-            return curl("--cacert", cert, "--http2", "-w", " %{http_version}", f"https://localhost:{port}/answer")
+            return curl("--cacert", cert, "--http2", "-w", " %{http_version}", f"https://localhost:{ports.port}/answer")
 
         assert ask() == "hello 2"
         forget_most(proxy.pid)
         before = memory(proxy.pid)
-        attacks = {name: threads.submit(attack, port, cert, what) for name, what in ATTACKS.items()}
+        attacks = {name: threads.submit(attack, ports, cert, what) for name, what in ATTACKS.items()}
         while wait(attacks.values(), timeout=0.3).not_done:
             assert ask() == "hello 2"
         told = {name: one.result() for name, one in attacks.items()}
@@ -63,6 +64,7 @@ retries = 0
 
 def hostile(listening, what):
     """An upstream that answers the first request like that; gives what it was told until the end."""
+    listening.settimeout(DEADLINE)
     with listening.accept()[0] as client:
         client.settimeout(DEADLINE)
         told = b""

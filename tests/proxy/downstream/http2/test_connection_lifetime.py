@@ -32,6 +32,17 @@ def test_a_client_that_says_nothing_after_its_preface_is_closed(world):
     assert client.turn().goaways == [(0, 0)]
 
 
+def test_who_has_sent_more_than_its_share_is_not_idle(world):
+    client = world.client()
+    client.h2.send_headers(1, GET, end_stream=True)
+    # On a slow machine it takes a while until all that is before the request has had its turn.
+    client.connection.send(frames.ping(b"12345678") * 1500 + client.h2.data_to_send())
+    world.proxy.clock.advance(32)
+    world.proxy.advance(0)
+    world.upstreams[0].send(OK)
+    assert client.turn().responses[1].body == b"hi" and not client.goaways
+
+
 @pytest.mark.parametrize("begun", [frames.PREFACE[:10], frames.PREFACE + frames.settings([]) + b"\0\0"])
 def test_what_has_begun_has_to_be_complete_in_time(world, begun):
     connection = world.proxy.connect()

@@ -98,8 +98,8 @@ class ConnectionLifetime:
             self._head_late()
         elif self.session.active:
             self.deadline = NEVER
-        elif not self._begun and unread_function(self.transport)():
-            # What comes just now is read in this turn.
+        elif self.session.reader.more or unread_function(self.transport)():
+            # What comes just now is read in this turn, or has to wait for the next.
             self.deadline = self.factory.first_limit.ahead
         else:
             self.session.drain_now()
