@@ -8,13 +8,13 @@ from typing import Final, TypeAlias
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, ConnectionFault
 from txproxy.wire.http2.flood_allowance import FRAME, FloodAllowance
+from txproxy.wire.http2.priorities import PRIORITY_SIZE, check_priority
 
 # Type, flags, stream and payload.
 Frame: TypeAlias = "tuple[int, int, int, bytes]"
 
 # A field block in so many frames is one that is to keep us busy (CVE-2024-27316 and its likes).
 _MOST_CONTINUATIONS: Final = 32
-PRIORITY_SIZE: Final = 5
 # What a head takes of a share.
 HEAD_SHARE: Final = 16
 # So much more is read of what is no head: a reset, for one, of the last one that was.
@@ -196,11 +196,3 @@ def _without_priority(number: int, flags: int, payload: bytes) -> bytes:
         return block
     check_priority(number, block)
     return block[PRIORITY_SIZE:]
-
-
-def check_priority(number: int, payload: bytes) -> None:
-    """A ``ConnectionFault`` if that is no priority of a stream; it says nothing any more (RFC 9113 section 5.3.2)."""
-    if len(payload) < PRIORITY_SIZE:
-        raise ConnectionFault("a frame of a wrong size", FRAME_SIZE_ERROR)
-    if int.from_bytes(payload[:4], "big") & frames.LAST_STREAM == number:
-        raise ConnectionFault("a stream that depends on itself")

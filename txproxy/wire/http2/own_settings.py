@@ -6,9 +6,11 @@ from typing import Final
 
 from txproxy.frozen_values import frozen
 from txproxy.wire.http2 import frames
+from txproxy.wire.http2.faults import ConnectionFault
 
 # Of a connection's window an eighth is for those that begin when others have grown.
 PART: Final = 8
+_SWITCHES: Final = (frames.ENABLE_PUSH, frames.ENABLE_CONNECT_PROTOCOL, frames.NO_RFC7540_PRIORITIES)
 
 
 @frozen
@@ -44,3 +46,14 @@ def grown_in(window: int) -> int:
 def growing_in(streams: int) -> int:
     """How large a connection's window has to be for ``streams`` with so much of it."""
     return streams * PART // (PART - 1)
+
+
+def check_setting(name: int, value: int) -> None:
+    """A ``ConnectionFault`` if the other side says what cannot be of itself. How large a window of a stream can be its
+    windows know.
+    """
+    if name == frames.MAX_FRAME_SIZE:
+        if not frames.DEFAULT_FRAME_SIZE <= value <= frames.LARGEST_FRAME_SIZE:
+            raise ConnectionFault("a size of frames that there is not")
+    elif name in _SWITCHES and value > 1:
+        raise ConnectionFault("a setting that is neither 0 nor 1")

@@ -10,21 +10,14 @@ from txproxy.errors import ExchangeError, RequestError
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.events import Event
-from txproxy.wire.http2.faults import (
-    FRAME_SIZE_ERROR,
-    NO_ERROR,
-    REFUSED_STREAM,
-    STREAM_CLOSED,
-    ConnectionFault,
-    StreamFault,
-)
+from txproxy.wire.http2.faults import NO_ERROR, REFUSED_STREAM, STREAM_CLOSED, ConnectionFault, StreamFault
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, response_block
 from txproxy.wire.http2.field_blocks.request_heads import KnownRequest, RequestReader
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET
 from txproxy.wire.http2.frame_reader import HEAD_SHARE
 from txproxy.wire.http2.frames import DEFAULT_FRAME_SIZE, HEADER_SIZE, PREFACE, read_signed
 from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
-from txproxy.wire.http2.priorities import read_priority
+from txproxy.wire.http2.priorities import read_priority, remember_priority, updated_stream
 from txproxy.wire.http2.session import Session
 from txproxy.wire.http2.stream import Stream, StreamState
 from txproxy.wire.message import RequestHead, ResponseHead, SharedHead
@@ -43,9 +36,6 @@ _WHOLE_REQUEST: Final = frames.HEADERS << 8 | frames.END_HEADERS | frames.END_ST
 _BEFORE_NUMBER: Final = HEADER_SIZE - 4
 # What the PING has in it that follows the first GOAWAY of a drain.
 _DRAINING: Final = b"draining"
-# Of so many streams that are to come it is remembered how urgent they are; who says so before a request says so just
-# before.
-_MOST_PRIORITIES: Final = 32
 
 
 class ServerSession(Session):
@@ -362,20 +352,13 @@ class ServerSession(Session):
             stream.state = _PEER_ENDED
 
     def _priority_update(self, number: int, flags: int, payload: bytes) -> None:
-        # RFC 9218 7.1
-        if len(payload) < 4:
-            raise ConnectionFault("a PRIORITY_UPDATE frame of a wrong size", FRAME_SIZE_ERROR)
-        about = int.from_bytes(payload[:4], "big") & frames.LAST_STREAM
-        if number or about % 2 == 0:
-            raise ConnectionFault("a PRIORITY_UPDATE frame of no stream")
+        about = updated_stream(number, payload)
         self.allowance.spend(FRAME)
         stream = self.streams.get(about)
         if stream is not None:
             stream.urgency, stream.incremental = read_priority(payload[4:])
         elif about > self.last_seen:
-            self._priorities[about] = read_priority(payload[4:])
-            if len(self._priorities) > _MOST_PRIORITIES:
-                del self._priorities[next(iter(self._priorities))]
+            remember_priority(self._priorities, about, payload[4:])
 
     def _late_head(self, number: int, block: bytes, ended: bool) -> None:
         """One on a stream that there is, has been, or cannot be."""

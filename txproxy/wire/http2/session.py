@@ -28,8 +28,9 @@ from txproxy.wire.http2.faults import (
     StreamFault,
 )
 from txproxy.wire.http2.flood_allowance import ANSWERED, FRAME, MOST, RESET, FloodAllowance
-from txproxy.wire.http2.frame_reader import PRIORITY_SIZE, FrameReader, check_priority
-from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings
+from txproxy.wire.http2.frame_reader import FrameReader
+from txproxy.wire.http2.own_settings import DEFAULT_SETTINGS, Http2Settings, check_setting
+from txproxy.wire.http2.priorities import check_priority_frame
 from txproxy.wire.http2.receiving import Receiving, count_body
 from txproxy.wire.http2.sending import Sending
 from txproxy.wire.http2.stream import ResetStreams, Stream, StreamState
@@ -216,11 +217,7 @@ class Session:
     # -- the other frames
 
     def _priority(self, number: int, flags: int, payload: bytes) -> None:
-        if not number:
-            raise ConnectionFault("a PRIORITY frame of no stream")
-        if len(payload) != PRIORITY_SIZE:
-            raise ConnectionFault("a PRIORITY frame of a wrong size", FRAME_SIZE_ERROR)
-        check_priority(number, payload)
+        check_priority_frame(number, payload)
         self.allowance.spend(FRAME)
 
     def _rst_stream(self, number: int, flags: int, payload: bytes) -> None:
@@ -253,16 +250,12 @@ class Session:
 
     def _setting(self, name: int, value: int) -> None:
         self.allowance.spend(FRAME)
+        check_setting(name, value)
         if name == frames.INITIAL_WINDOW_SIZE:
             self.sending.windows_change([*self.streams.values()], value)
-        elif name == frames.MAX_FRAME_SIZE:
-            # Larger ones would only hold up the others.
-            if not frames.DEFAULT_FRAME_SIZE <= value <= frames.LARGEST_FRAME_SIZE:
-                raise ConnectionFault("a size of frames that there is not")
         elif name == frames.HEADER_TABLE_SIZE:
             self.sending.table_changes(value)
-        elif name in (frames.ENABLE_PUSH, frames.ENABLE_CONNECT_PROTOCOL, frames.NO_RFC7540_PRIORITIES) and value > 1:
-            raise ConnectionFault("a setting that is neither 0 nor 1")
+        # Frames as large as the peer takes them would only hold up the others.
         if name <= frames.NO_RFC7540_PRIORITIES:
             self.peer[name] = value
 
