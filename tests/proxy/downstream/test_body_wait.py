@@ -5,7 +5,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from txproxy import Limits
-from txproxy.proxy.downstream.body_wait import BodyWait
+from txproxy.proxy.downstream.body_wait import BodyWait, Late
 from txproxy.proxy.exchanges.early_body import EarlyBody
 from txproxy.proxy.services import Services
 
@@ -15,6 +15,11 @@ class Body:
     """What is asked of the body of a request."""
 
     early: EarlyBody | None = None
+    gathering: bool = True
+    told: int = 0
+
+    def first_part_late(self):
+        self.told += 1
 
 
 @attrs.define
@@ -23,6 +28,7 @@ class Exchange:
 
     received: int = 0
     response_begun: bool = False
+    wants_body: bool = True
     body: Body = attrs.field(factory=Body)
 
 
@@ -112,3 +118,18 @@ def test_a_first_part_may_have_to_come_sooner(make):
     assert in_about(wait.until(exchange), clock) == pytest.approx(30, abs=1)
     early.until = clock.seconds() + 1
     assert in_about(wait.until(exchange), clock) == 1
+
+
+@pytest.mark.parametrize(("gathering", "late"), [(True, Late.FIRST_PART), (False, Late.NOTHING)])
+def test_a_first_part_that_is_late_is_said_and_waited_for_as_long_as_somebody_gathers(make, gathering, late):
+    clock, wait = make()
+    early = EarlyBody(None)
+    early.until = clock.seconds() + 5
+    exchange = Exchange(body=Body(early, gathering))
+    assert wait.late(exchange, early.until) is late and exchange.body.told == 1
+    assert wait.late(exchange, early.until - 1) is Late.BODY and exchange.body.told == 1
+
+
+def test_what_an_upstream_is_not_ready_for_is_not_late(make):
+    _, wait = make()
+    assert wait.late(Exchange(wants_body=False), 0.0) is Late.NOTHING

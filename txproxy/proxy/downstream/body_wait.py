@@ -13,7 +13,7 @@ class Late(Enum):
     """What of a body may be late."""
 
     NOTHING = "it may take longer"
-    FIRST_PART = "what of it was to come soon"
+    FIRST_PART = "what of it was to come soon: that was said, and it is waited for again"
     BODY = "all that was to come by now"
 
 
@@ -56,12 +56,15 @@ class BodyWait:
         """What of it is late, as this ``deadline`` is over."""
         if self.answered_before(exchange):
             return Late.NOTHING
-        if self.first_part_over(exchange, deadline):
-            return Late.FIRST_PART
+        if self._first_part_over(exchange, deadline):
+            body = exchange.body
+            assert body is not None
+            body.first_part_late()
+            return Late.FIRST_PART if body.gathering else Late.NOTHING
         # Where the upstream is not ready for more, that is its own time limit's to judge.
         return Late.BODY if exchange.wants_body else Late.NOTHING
 
-    def first_part_over(self, exchange: Exchange, deadline: float) -> bool:
+    def _first_part_over(self, exchange: Exchange, deadline: float) -> bool:
         """Whether the ``deadline``, which is over, is that of its first part. That time was the client's own, whatever
         comes of it.
         """

@@ -248,10 +248,7 @@ class Http1Protocol(ClientProtocol):
         self.deadline = self.services.idle_limit.ahead
         late = wait.late(exchange, passed)
         if late is Late.FIRST_PART:
-            body = exchange.body
-            assert body is not None
-            body.first_part_late()
-            if self.exchange is exchange and body.gathering:
+            if self.exchange is exchange:
                 self._await_body(exchange)
         elif late is Late.BODY:
             self._request_fault(slow_body())

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from txproxy.errors import RequestError
 from txproxy.net.deadlines import NEVER
-from txproxy.proxy.downstream.body_wait import BodyWait
+from txproxy.proxy.downstream.body_wait import BodyWait, Late
 from txproxy.proxy.minimum_rate import slow_body
 from txproxy.wire.message import EndOfMessage
 
@@ -110,20 +110,15 @@ class StreamBody:
 
     def deadline_passed(self) -> None:
         """It does not come, or too slowly."""
-        stream, wait = self._stream, self._wait
-        exchange, idle = stream.exchange, stream.client.services.idle_limit
+        stream, passed = self._stream, self.deadline
+        exchange = stream.exchange
         if exchange is None or exchange.request_done:
             self.forget()
             return
-        if wait.answered_before(exchange):
-            self.deadline = idle.ahead
-        elif wait.first_part_over(exchange, self.deadline):
-            self.deadline = idle.ahead
-            exchange.body.first_part_late()
-            if stream.exchange is exchange and exchange.body.gathering:
+        self.deadline = stream.client.services.idle_limit.ahead
+        late = self._wait.late(exchange, passed)
+        if late is Late.FIRST_PART:
+            if stream.exchange is exchange:
                 self._await_more(exchange)
-        elif exchange.wants_body:
+        elif late is Late.BODY:
             exchange.request_failed(slow_body())
-        else:
-            # The upstream is not ready for more: that is its own time limit's to judge.
-            self.deadline = idle.ahead
