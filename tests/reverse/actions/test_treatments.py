@@ -605,3 +605,34 @@ def test_what_a_client_says_that_it_has_asked_for_is_nobodys_target(serve, name,
     assert b"X-Forwarded-Method: GET\r\n" in at(proxy, "10.0.0.2")[0].received
     assert len(proxy.network.connections) == 3
     assert not any(b"lies" in connection.received for connection in proxy.network.connections)
+
+
+SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+    b"Set-Cookie: s=1; Domain=10.0.0.1; Path=/\r\nSet-Cookie: t=2; Domain=old.internal\r\n"
+    b"Location: http://10.0.0.1/y\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "lines"),
+    [
+        (None, [b"s=1; Path=/", b"t=2; Domain=old.internal", b"http://a.example/y"]),
+        ({"map_back": False}, [b"s=1; Domain=10.0.0.1; Path=/", b"t=2; Domain=old.internal", b"http://10.0.0.1/y"]),
+        (
+            {"cookie_domains": {"old.internal": "a.example"}},
+            [b"s=1; Path=/", b"t=2; Domain=a.example", b"http://a.example/y"],
+        ),
+    ],
+)
+def test_what_a_change_of_protocols_says_is_mapped_back_as_well(serve, rewrite, lines):
+    action = to("10.0.0.1")
+    if rewrite is not None:
+        action = Treated(action, Treatment(response=ResponseRewrite(**rewrite)))
+    proxy = serve({"/": action})
+    client = proxy.connect()
+    client.send(get(b"/", b"Connection: upgrade", b"Upgrade: websocket"))
+    proxy.upstream.send(SWITCHED)
+    said = client.received.split(b"\r\n")
+    assert said[0] == b"HTTP/1.1 101 Switching Protocols"
+    assert [line.partition(b": ")[2] for line in said if line.startswith((b"Set-Cookie", b"Location"))] == lines

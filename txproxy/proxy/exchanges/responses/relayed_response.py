@@ -277,9 +277,11 @@ class RelayedResponse(Attempts):
         plan, upstream = self.plan, self.upstream
         assert plan is not None and upstream is not None
         upgrade = head.headers.get(b"upgrade") or b""
-        passed = self._passed(
-            plan.attempt, informational(head), lambda later, filters, held: self._switch_to(later, upgrade)
-        )
+        plain = informational(head)
+        if plan.map_back is not None and plain.headers.names_server:
+            lines = plan.map_back(plan.attempt, self.request, self.context, plain.headers.lines)
+            plain.headers = Headers.from_lines(lines)
+        passed = self._passed(plan.attempt, plain, lambda later, filters, held: self._switch_to(later, upgrade))
         if passed is not None:
             self._switch_to(passed[0], upgrade)
 
