@@ -176,3 +176,30 @@ def test_a_request_that_is_sent_twice_for_one_client_is_copied_once(routed):
     assert again.address.host == "10.0.0.1"
     again.send(proxy.response(**FRESH))
     assert [Got(client.take()).body for client in clients] == [b"hello"] * 2
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_route_tells_which_upstream_has_answered_where_one_was_asked(routed, whole):
+    proxy = routed(Treatment(response=ResponseRewrite(set_headers={"X-Up": "$upstream"})))
+    theirs = b"10.0.0.1:8080"
+
+    def told(said, *, path="/x", **fields):
+        client = proxy.connect()
+        client.send(get(path, **fields))
+        if said is not None:
+            origin, _ = proxy.question()
+            origin.send(said if whole else said[:-1])
+            origin.send(b"" if whole else said[-1:])
+        return Got(client.take()).fields["x-up"]
+
+    assert told(proxy.response(cache_control="max-age=60", etag='"a"')) == theirs
+    assert told(None) == b""
+    proxy.pass_time(61)
+    assert told(proxy.response("", "304 Not Modified", cache_control="max-age=60", etag='"a"')) == theirs
+    assert told(None) == b""
+    # What is not kept, and what goes past the cache since.
+    for _ in range(3):
+        assert told(proxy.response(cache_control="no-store"), path="/y") == theirs
+    first, second = proxy.herd(get("/z"), get("/z"))
+    proxy.question()[0].send(proxy.response(**FRESH))
+    assert [Got(one.take()).fields["x-up"] for one in (first, second)] == [theirs, b""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
@@ -67,7 +67,8 @@ class CacheVerdict:
     ``forwarded`` is why it went to the origin, None if it did not; ``expiry`` when the response ceases to be fresh, in
     seconds since the epoch; ``origin_status`` what the origin answered, where that is not what the client got;
     ``stored`` whether its answer was kept; ``collapsed`` whether it was fetched for another request; ``memory`` whether
-    it was answered from there, and not from a disk. ``detail`` is for whoever looks for a reason.
+    it was answered from there, and not from a disk. ``detail`` is for whoever looks for a reason. ``upstream`` is the
+    upstream of a pool that was asked on behalf of the request, and has answered; None if none was.
     """
 
     served: Served
@@ -78,6 +79,7 @@ class CacheVerdict:
     collapsed: bool = False
     memory: bool = False
     detail: str = ""
+    upstream: Any = attrs.field(default=None, eq=False, repr=False)
 
     @property
     def word(self) -> str:

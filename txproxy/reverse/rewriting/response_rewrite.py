@@ -54,8 +54,9 @@ class ResponseRewrite(PlainValue):
     for ``*``: the first that it is counts.
 
     Then ``remove_headers``, ``set_headers`` and ``add_headers`` are done, as in requests; there is ``$upstream`` as
-    well; and those of each of ``by_status`` that the status of the response is in. ``hsts`` replaces the upstream's
-    ``Strict-Transport-Security``: where the client speaks TLS, by its own, and else by nothing (RFC 6797 section 7.2).
+    well, which is empty where none was asked; and those of each of ``by_status`` that the status of the response is in.
+    ``hsts`` replaces the upstream's ``Strict-Transport-Security``: where the client speaks TLS, by its own, and else by
+    nothing (RFC 6797 section 7.2).
 
     It is false if it changes nothing. A wrong value is a ``ConfigError``, with one line for each fault.
     """
@@ -133,7 +134,7 @@ class ResponseRewrite(PlainValue):
         """Its lines as the client gets them."""
         lines = response.headers.lines
         attempt = context.attempt
-        authority = attempt.upstream.authority if attempt is not None else b""
+        authority = attempt.upstream.authority if attempt is not None else _asked_by_cache(context)
         if self._way_back is not None and response.headers.names_server:
             if attempt is not None:
                 told = attempt.head.authority if attempt.head is not None else b""
@@ -162,6 +163,12 @@ class _Rewriting(ResponseFilter):
         """See :class:`txproxy.interfaces.ResponseFilter`."""
         lines = self._rewrite.lines_of(response, self._asked, context)
         return response if lines is response.headers.lines else response.with_lines(lines)
+
+
+def _asked_by_cache(context: RequestContext) -> bytes:
+    """The authority of the upstream that a cache has asked on behalf of a request; empty if there was none."""
+    upstream = context.cache.upstream if context.cache is not None else None
+    return upstream.authority if upstream is not None else b""
 
 
 def _read(pairs: Iterable[tuple[str, V]], key: str, parse: Callable[[str, V], T], faults: list[Finding]) -> list[T]:

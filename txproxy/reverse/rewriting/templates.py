@@ -7,7 +7,7 @@
 ``$method``     the request's method
 ``$path``       the path as the client sent it, without the query; ``/`` where it is none (``OPTIONS *``)
 ``$query``      the query without its question mark; in ``?$query`` the mark goes where there is none
-``$upstream``   the upstream's name, and port; only in what is answered
+``$upstream``   the upstream's name, and port; only in what is answered, and empty where none was asked
 ``$$``          a dollar
 =============  =========================================================================================
 

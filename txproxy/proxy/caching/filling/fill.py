@@ -136,6 +136,7 @@ class Fill:
 
     def head_came(self, response: ResponseHead, plain: ResponseHead) -> None:
         """The head of a response whose body is to come."""
+        self._answers.upstream = self._stream.upstream
         if self._is_settled(plain):
             # What it says is not wanted, or it has no body.
             self._stream.cancel()
@@ -171,6 +172,7 @@ class Fill:
 
     def whole_came(self, response: ResponseHead, plain: ResponseHead, body: bytes) -> None:
         """A response that is there in one piece."""
+        self._answers.upstream = self._stream.upstream
         if self._is_settled(plain):
             return
         kept, now = self._kept(plain), self._cache.now()

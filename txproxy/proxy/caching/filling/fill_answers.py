@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from txproxy.cache.answering.cache_status import CacheVerdict, ForwardedFor, Served
 from txproxy.cache.stored import Entry
@@ -17,10 +18,11 @@ from txproxy.wire.message import ResponseHead
 
 class FillAnswers:
     """Makes them, for what was asked for on behalf of ``first`` for the reason ``why``. ``aged`` is whether the
-    response was old when it came. ``later`` has something called in the next turn of the reactor.
+    response was old when it came, and ``upstream`` the one of a pool that has sent it. ``later`` has something called
+    in the next turn of the reactor.
     """
 
-    __slots__ = ("aged", "_cache", "_first", "_why", "_later")
+    __slots__ = ("aged", "upstream", "_cache", "_first", "_why", "_later")
 
     def __init__(
         self,
@@ -30,6 +32,7 @@ class FillAnswers:
         later: Callable[[Callable[[], None]], object],
     ) -> None:
         self.aged = False
+        self.upstream: Any = None
         self._cache = cache
         self._first = first
         self._why = why
@@ -61,7 +64,7 @@ class FillAnswers:
 
     def passed_on(self, response: ResponseHead, why: str, body: bytes | PassedBody) -> RelayedAnswer:
         """That of what is not kept, for the reason ``why``."""
-        verdict = CacheVerdict(served=Served.MISS, forwarded=self._why, detail=why)
+        verdict = CacheVerdict(served=Served.MISS, forwarded=self._why, detail=why, upstream=self.upstream)
         self._first.context.cache = verdict
         lines = with_status(response.headers.lines, verdict, self._cache.name, self._cache.now())
         return RelayedAnswer(response.status, body=body, head=response.with_lines(lines))
@@ -79,4 +82,5 @@ class FillAnswers:
             stored=stored,
             collapsed=collapsed,
             detail=why,
+            upstream=None if collapsed else self.upstream,
         )

@@ -87,6 +87,12 @@ class FillStream(ErrandStream):
         plan = self._exchange.plan
         return 0 if plan is None else plan.cuts
 
+    @property
+    def upstream(self) -> Any:
+        """The upstream of a pool that was asked last; None if that was none."""
+        plan = self._exchange.plan
+        return getattr(plan.attempt, "upstream", None) if plan is not None else None
+
     def start(self, asked: RequestContext | None = None) -> None:
         """Send it, for a request of this context, if a client waits."""
         services = self._services
