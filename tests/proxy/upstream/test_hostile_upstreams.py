@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.proxy.downstream.http2.http2_peer import GET as GET_2
+from tests.proxy.downstream.http2.http2_peer import Http2Peer as Client2
+from tests.proxy.downstream.http2.test_stream_tunnel import WEBSOCKET
 from tests.proxy.exchanges.test_exchange import GET, POST
 from tests.proxy.upstream.hostile_frames import HOSTILE
 from tests.proxy.upstream.http2.test_http2_upstream import POST_NOTHING, ask
@@ -196,3 +199,31 @@ def test_more_than_can_have_been_on_its_way_is_a_flood(proxy2):
         peer.connection.send(data_frame(1, b"x"))
         sent += 1
     assert 1024 <= sent <= 1 + 1024 + 2001
+
+
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_small_parts_for_a_client_that_takes_none_take_little_more_than_their_size(make, upgrade):
+    proxy = make(Limits(), ("h2c://10.0.0.1:80",), h2c=True)
+    client = Client2(proxy.connect(), windows=False)
+    client.ask(*(WEBSOCKET if upgrade else GET_2), ended=not upgrade)
+    proxy.clock.advance(0)
+    peer = Http2Peer(proxy.upstream, (frames.ENABLE_CONNECT_PROTOCOL, 1))
+    (stream,) = peer.look().heads
+    peer.connection.send(frames.SETTINGS_ACK + peer.head_frame(stream))
+    few = data_frame(stream, b"xy") * 1000
+    # As much as the client's window lets go.
+    peer.connection.send(data_frame(stream, b"xy" * 8192) * 4)
+    client.turn()
+    tracemalloc.start()
+    try:
+        for _ in range(60):
+            peer.connection.send(few)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 200_000
+    for _ in range(8):
+        client.h2.increment_flow_control_window(65_536)
+        client.h2.increment_flow_control_window(65_536, 1)
+        client.turn()
+    assert client.responses[1].body == b"xy" * (4 * 8192 + 60_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -245,11 +246,39 @@ def test_a_large_piece_waits_as_it_is(sending: Sending) -> None:
     stream = stream_of(window=0)
     data = b"x" * 40_000
     sending.body(stream, data, b"")
-    assert stream.pending is not None and [one.obj is data for one in stream.pending] == [True] and sending.waits
+    assert stream.pending is not None and [one is data for one in stream.pending] == [True] and sending.waits
     sending.window_grows(stream, 40_000)
     sending.go_on(1 << 20)
     assert bodies(sending) == [(1, 16384, False), (1, 16384, False), (1, 7232, True)]
     assert sending.drained == [stream] and not sending.waits
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1023, 1024])
+def test_small_pieces_that_wait_take_little_more_than_their_size(sending: Sending, size: int) -> None:
+    stream = stream_of(window=0)
+    sending.window = 1 << 20
+    data = bytes(range(256)) * 256
+    tracemalloc.start()
+    try:
+        for at in range(0, len(data), size):
+            sending.body(stream, data[at : at + size])
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.5 * len(data) and stream.waiting == len(data)
+    # Some of it goes while more comes.
+    got = b""
+    for opened in (1, 500, 3000, 20_000):
+        sending.window_grows(stream, opened)
+        sending.go_on(1 << 20)
+        sending.body(stream, b"ab")
+        sending.body(stream, b"cd")
+        got += b"".join(payload for _, _, _, payload in taken_apart(sending.take()))
+    sending.window_grows(stream, 1 << 20)
+    sending.body(stream, b"", b"")
+    sending.go_on(1 << 20)
+    got += b"".join(payload for _, _, _, payload in taken_apart(sending.take()))
+    assert got == data + b"abcd" * 4 and stream.waiting == 0 and not stream.may_send
 
 
 def test_what_waits_for_the_transport_or_the_connections_window_cannot_go(sending: Sending) -> None:

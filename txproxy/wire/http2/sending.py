@@ -23,7 +23,7 @@ from txproxy.wire.http2.frames import (
     pack_header,
     read_header,
 )
-from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.http2.stream import Stream, StreamState, keep_waiting
 
 # So much is put together at once where there is much: the same little memory serves for one part after the other, where
 # as much as there is would have to be found anew each time, and is in no cache of the processor's.
@@ -165,8 +165,7 @@ class Sending:
             if size:
                 if stream.pending is None:
                     stream.pending = deque()
-                # To cut it costs more than all else that is done with it: what goes out are views of it.
-                stream.pending.append(memoryview(data))
+                keep_waiting(stream.pending, data)
                 stream.waiting += size
             if self.held:
                 self._waiting[stream] = None
@@ -194,7 +193,7 @@ class Sending:
         self._allowance.frames_sent(count, most)
         return data[sent:]
 
-    def _frame(self, stream: Stream, data: bytes | memoryview, ended: bool) -> None:
+    def _frame(self, stream: Stream, data: bytes | bytearray | memoryview, ended: bool) -> None:
         size = len(data)
         self.bulk += size
         self.window -= size
@@ -216,6 +215,9 @@ class Sending:
             if size <= 0:
                 break
             if size < len(data):
+                # To cut it costs more than all else that is done with it: what goes out are views of it.
+                if type(data) is not memoryview:
+                    data = memoryview(data)
                 pending[0] = data[size:]
                 data = data[:size]
             else:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from typing import Any
 
 from txproxy.errors import RequestError
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.body_wait import BodyWait, Late
 from txproxy.proxy.minimum_rate import slow_body
+from txproxy.wire.http2.stream import keep_waiting
 from txproxy.wire.message import EndOfMessage
-
-# Smaller parts that wait are joined: each of a few bytes would take ten times its size, and windows count only that.
-_SMALL: Final = 1024
-
-
-def keep_waiting(parts: deque[Any], part: bytes | EndOfMessage) -> None:
-    """Put ``part`` after the others that wait; some of these are arrays of bytes then."""
-    if type(part) is not bytes or len(part) >= _SMALL or not parts:
-        parts.append(part)
-    elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
-        last += part
-    else:
-        parts.append(bytearray(part))
 
 
 class StreamBody:

@@ -14,11 +14,11 @@ from txproxy.errors import ResponseError
 from txproxy.interfaces.context import RequestContext, ResponseFilter
 from txproxy.interfaces.streams import RawConnection
 from txproxy.proxy.downstream.client_tunnel import begin_tunnel
-from txproxy.proxy.downstream.http2.stream_body import keep_waiting
 from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.wire.http2.faults import CANCEL, CONNECT_ERROR
+from txproxy.wire.http2.stream import keep_waiting
 from txproxy.wire.message import EndOfMessage, ResponseHead
 
 # So much may wait for the client's window before the upstream has to wait with the rest.

@@ -19,6 +19,7 @@ from txproxy.proxy.upstream.upstream_states import Http2State
 from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key, without_upgrade
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import NO_ERROR
+from txproxy.wire.http2.stream import keep_waiting
 from txproxy.wire.message import RequestHead, ResponseHead
 
 # So much may wait for the upstream's window before the client has to wait with the rest.
@@ -49,7 +50,7 @@ class WebSocketStream(Http2Stream):
 
     def __init__(self, connection: Any, reused: bool) -> None:
         super().__init__(connection, reused)
-        self._parts: deque[bytes] = deque()
+        self._parts: deque[bytes | bytearray] = deque()
 
     @property
     def transport(self) -> Any:
@@ -108,7 +109,7 @@ class WebSocketStream(Http2Stream):
         if not self._agreed:
             super().came_body(data)
             return
-        self._parts.append(data)
+        keep_waiting(self._parts, data)
         self._give()
 
     def came_end(self, trailers: Headers) -> None:
@@ -187,7 +188,7 @@ class WebSocketStream(Http2Stream):
         parts = self._parts
         while parts and self._reading and self._end is not None:
             part = parts.popleft()
-            self._end.dataReceived(part)
+            self._end.dataReceived(bytes(part))
             self._consume(len(part))
         if parts or self._end is None:
             return
