@@ -17,6 +17,7 @@ from hpack import Encoder
 
 from benchmarks.ports import free_port
 from tests.integration.conftest import DEADLINE, need, until
+from tests.wire.http2.taken_apart import goaways, resets, taken_apart
 from txproxy.wire.http2 import frames
 
 REACTORS = pytest.mark.parametrize("reactor", ["epoll", "txproxy"])
@@ -117,6 +118,59 @@ def test_a_stop_ends_what_runs_and_loses_nothing(run_tls, run_nginx):
     # Those that were never sent are errors for h2load; of those that were none has failed.
     succeeded = int(re.search(r"(\d+) succeeded", said)[1])
     assert succeeded > 200 and f"{succeeded} 2xx, 0 3xx, 0 4xx, 0 5xx" in said
+
+
+LEAVING = """
+[[listeners]]
+tls_listen = "127.0.0.1:{port}"
+certificates = [{{ cert = "{cert}", key = "{key}" }}]
+pool = "app"
+[pools.app]
+upstreams = "{upstream}"
+retries = {retries}
+[limits]
+connection_age = {age}
+"""
+
+
+@pytest.mark.parametrize("why", ["reload", "age"])
+def test_who_has_to_leave_is_told_twice_and_what_runs_is_answered(why, processes, certificate, tmp_path):
+    port, file = free_port(), tmp_path / "proxy.toml"
+    cert, key = map(str, certificate)
+    block = Encoder().encode([(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/x")])
+    with socket.create_server(("127.0.0.1", 0)) as origin:
+        origin.settimeout(DEADLINE)
+        upstream = f"http://127.0.0.1:{origin.getsockname()[1]}"
+        said = {"port": port, "cert": cert, "key": key, "upstream": upstream, "age": 1 if why == "age" else 3600}
+        file.write_text(LEAVING.format(**said, retries=1))
+        proxy = processes(sys.executable, "-m", "txproxy", "run", "--config", str(file), port=port)
+        client = Peer(port, cert)
+        try:
+            wire = client.socket
+            wire.sendall(client.h2.data_to_send() + frames.headers(1, block, True, 16384))
+            first = origin.accept()[0]
+            assert first.recv(65536).startswith(b"GET /x ")
+            if why == "reload":
+                file.write_text(LEAVING.format(**said, retries=2))
+                proxy.send_signal(signal.SIGHUP)
+            told = b""
+            while not (pings := [frame for frame in taken_apart(told) if frame[0] == "PING"]):
+                told += wire.recv(65536)
+            # This one is on its way, as its client has not heard of it all.
+            wire.sendall(frames.headers(3, block, True, 16384) + frames.ping(pings[0][3], ack=True))
+            second = origin.accept()[0]
+            assert second.recv(65536).startswith(b"GET /x ")
+            for one in (first, second):
+                one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            while data := wire.recv(65536):
+                told += data
+            assert goaways(told) == [(frames.LAST_STREAM, 0), (3, 0)]
+            bodies = {stream: payload for name, _, stream, payload in taken_apart(told) if name == "DATA"}
+            assert bodies == {1: b"hi", 3: b"hi"} and not resets(told) and proxy.poll() is None
+            first.close()
+            second.close()
+        finally:
+            client.close()
 
 
 class Peer:
