@@ -240,3 +240,23 @@ def test_responses_are_told_of_as_each_of_them_alone(monkeypatch, seed):
     worlds[1].run(several=False)
     assert len(worlds[0].proxy.network.connections) == 1
     same(*worlds)
+
+
+# RFC 7541 6.2.3
+def test_what_is_to_be_in_no_table_is_told_to_be_so_on_both_sides():
+    secret, open_ = b"\x10\x08x-secret\x01v", b"\0\x06x-open\x01v"
+    proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(Pool(["h2c://u"]), h2c=True, reactor=reactor))
+    client = proxy.connect()
+    block = Encoder().encode(GET) + secret + open_
+    client.send(HELLO + b"".join(frames.headers(number, block, True, 16384) for number in (1, 3, 5)))
+    upstream = proxy.upstream
+    asked = [one for one in taken_apart(upstream.take()[len(frames.PREFACE) :]) if one[0] == "HEADERS"]
+    answer = b"\x88" + secret + open_
+    upstream.send(
+        frames.settings([])
+        + b"".join(frames.headers(one[2], answer, False, 16384) + data_frame(one[2], b"ok", True) for one in asked)
+    )
+    answered = [one for one in taken_apart(client.take()) if one[0] == "HEADERS"]
+    assert len(asked) == len(answered) == 3
+    assert all(secret in payload and open_ in payload for *_, payload in [*asked, *answered])
+    proxy.close()

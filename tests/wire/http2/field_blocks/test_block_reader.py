@@ -11,10 +11,18 @@ from hypothesis import strategies as st
 
 from txproxy.wire.http2.faults import COMPRESSION_ERROR, ConnectionFault
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS, BlockReader
+from txproxy.wire.http2.field_blocks.field_entries import NeverIndexed
 
 
 def fields(reader: BlockReader, block: bytes) -> list[tuple[bytes, bytes]]:
     return [(entry[2], entry[3]) for entry in reader.read(block)]
+
+
+# RFC 7541 6.2.3
+def test_it_is_remembered_what_is_to_be_in_no_table() -> None:
+    lines = [entry[1] for entry in BlockReader().read(b"\x10\x01x\x01y\0\x01x\x01y\x1f\x13\x01y\x14\x01/")]
+    assert lines == [b"x: y", b"x: y", b"etag: y", b""]
+    assert [type(line) is NeverIndexed for line in lines] == [True, False, True, False]
 
 
 # RFC 7541 C.3 and C.4: the same three requests on one connection, without and with the Huffman code

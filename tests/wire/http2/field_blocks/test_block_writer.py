@@ -7,6 +7,7 @@ from hpack import Decoder
 
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.field_blocks.block_writer import fields_block, request_block, response_block
+from txproxy.wire.http2.field_blocks.field_entries import NeverIndexed
 from txproxy.wire.message import RequestHead
 
 
@@ -53,6 +54,16 @@ def test_secrets_go_into_no_table(name: bytes) -> None:
     # RFC 7541 7.1.3
     (found,) = Decoder().decode(fields_block(Headers([(name, b"x")])), raw=True)
     assert type(found).__name__ == "NeverIndexedHeaderTuple"
+
+
+# RFC 7541 6.2.3
+@pytest.mark.parametrize("line", [b"x-token: s", b"accept-encoding: gzip, deflate", b"etag: s", b"x: " + b"y" * 300])
+def test_what_its_sender_wants_in_no_table_goes_into_none(line: bytes) -> None:
+    # The same line without that may have been written before.
+    open_, secret = (fields_block(Headers.from_lines([kind(line)])) for kind in (bytes, NeverIndexed))
+    assert read(open_) == read(secret)
+    ((one,), (other,)) = (Decoder().decode(block, raw=True) for block in (open_, secret))
+    assert type(one).__name__ == "HeaderTuple" and type(other).__name__ == "NeverIndexedHeaderTuple"
 
 
 def test_others_read_requests() -> None:

@@ -21,8 +21,17 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     SCHEME,
     STATUS,
     UNKNOWN_PSEUDO,
+    NeverIndexed,
     entry_of,
+    never_indexed,
 )
+
+
+def test_one_that_is_to_be_in_no_table_is_the_same_but_for_that() -> None:
+    open_, path, cookie = entry_of(b"x", b"y"), entry_of(b":path", b"/"), entry_of(b"cookie", b"a=1")
+    secret = never_indexed(open_)
+    assert secret == open_ and type(secret[1]) is NeverIndexed and type(open_[1]) is bytes
+    assert never_indexed(path) is path and never_indexed(cookie) is cookie
 
 
 @pytest.mark.parametrize(

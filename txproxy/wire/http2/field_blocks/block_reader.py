@@ -7,7 +7,7 @@ from typing import Final
 
 from txproxy.wire.http2.faults import COMPRESSION_ERROR, ConnectionFault
 from txproxy.wire.http2.field_blocks import huffman
-from txproxy.wire.http2.field_blocks.field_entries import Entry, entry_of, size_of
+from txproxy.wire.http2.field_blocks.field_entries import Entry, entry_of, never_indexed, size_of
 from txproxy.wire.http2.field_blocks.static_table import FIRST_DYNAMIC, STATIC
 
 DEFAULT_TABLE_SIZE: Final = 4096
@@ -89,6 +89,8 @@ class BlockReader:
                 elif byte < 0x20:
                     value_at = at + 1
                     entry, at = self._literal(block, at, 0x0F)
+                    if byte >= 0x10:
+                        entry = never_indexed(entry)
                     found.append(entry)
                     if byte & 0x0F == _PATH:
                         self.path_at = value_at

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from txproxy.wire.headers import Headers
+from txproxy.wire.http2.field_blocks.field_entries import SECRET, NeverIndexed
 from txproxy.wire.http2.field_blocks.static_table import NAME_NUMBERS, NUMBERS
 from txproxy.wire.message import RequestHead
 
@@ -13,8 +14,6 @@ from txproxy.wire.message import RequestHead
 _REMEMBERED: Final = 96
 # RFC 9113 8.2.2: they are for one hop of HTTP/1.
 _DROPPED: Final = frozenset(b"connection proxy-connection keep-alive transfer-encoding upgrade".split())
-# RFC 7541 7.1.3: no proxy on the way is to keep these in a table.
-_SECRET: Final = frozenset(b"authorization proxy-authorization cookie set-cookie".split())
 _NEVER_INDEXED: Final = 0x10
 
 
@@ -93,18 +92,23 @@ def _status(status: int) -> bytes:
 
 def _line(line: bytes) -> bytes:
     name, _, value = line.partition(b":")
-    name = name.lower()
-    return b"" if name in _DROPPED else _field(name, value.strip(b" \t"))
+    name, value = name.lower(), value.strip(b" \t")
+    if name in _DROPPED:
+        return b""
+    return _literal(name, value, _NEVER_INDEXED) if type(line) is NeverIndexed else _field(name, value)
 
 
-_remembered: Final = lru_cache(maxsize=4096)(_line)
+_remembered: Final = lru_cache(maxsize=4096, typed=True)(_line)
 
 
 def _field(name: bytes, value: bytes) -> bytes:
     number = NUMBERS.get((name, value))
     if number is not None and value:
         return bytes((0x80 | number,))
-    kind = _NEVER_INDEXED if name in _SECRET else 0
+    return _literal(name, value, _NEVER_INDEXED if name in SECRET else 0)
+
+
+def _literal(name: bytes, value: bytes, kind: int) -> bytes:
     number = NAME_NUMBERS.get(name)
     if number is None:
         return bytes((kind,)) + _string(name) + _string(value)

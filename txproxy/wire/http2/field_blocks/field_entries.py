@@ -59,8 +59,26 @@ _CONNECTION: Final = frozenset(b"connection proxy-connection keep-alive transfer
 _LOOKED_AT: Final = _CONNECTION | {b"cookie", b"content-length", b"host", b"te"}
 # What these say is one client's, or one message's: others have no use for it, and it is kept for nobody else.
 _ALONE: Final = _LOOKED_AT | {b"authorization", b"proxy-authorization", b"set-cookie"}
+# RFC 7541 7.1.3: no proxy on the way is to keep these in a table.
+SECRET: Final = frozenset(b"authorization proxy-authorization cookie set-cookie".split())
 # Names and values that are longer are looked at each time: what is remembered is bounded by that.
 _MOST_REMEMBERED: Final = 256
+
+
+class NeverIndexed(bytes):
+    """The line of a field that its sender wants in no table, this side's or that of anybody on the way (RFC 7541
+    section 6.2.3): where it goes on in HTTP/2, that is said again.
+    """
+
+    __slots__ = ()
+
+
+def never_indexed(entry: Entry) -> Entry:
+    """The same of a field that has come so, where it would not be written so anyway; of a pseudo-field that is not
+    remembered.
+    """
+    kind, line, name, value, size = entry
+    return (kind, NeverIndexed(line), name, value, size) if line and name not in SECRET else entry
 
 
 def entry_of(name: bytes, value: bytes) -> Entry:
