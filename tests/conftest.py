@@ -14,6 +14,7 @@ sys.dont_write_bytecode = False
 
 import pytest
 from hypothesis import HealthCheck, settings
+from twisted.logger import formatEvent, globalLogPublisher
 
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -72,9 +73,50 @@ def pytest_xdist_auto_num_workers():
 
 
 @pytest.fixture
-def serve():
-    """Serves a pool of upstreams 10.0.0.1 and on, in memory; keyword arguments are the pool's settings."""
+def closing():
+    """Closes what it is given when the test is over, and gives it back."""
     made = []
+
+    def closing(one):
+        made.append(one)
+        return one
+
+    yield closing
+    for one in made:
+        one.close()
+
+
+@contextlib.contextmanager
+def _observed(observe):
+    globalLogPublisher.addObserver(observe)
+    yield
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture
+def logged():
+    """What is logged meanwhile, as text."""
+    lines = []
+    with _observed(lambda event: lines.append(formatEvent(event))):
+        yield lines
+
+
+@pytest.fixture
+def failures():
+    """The types of the exceptions that are logged meanwhile."""
+    seen = []
+
+    def observe(event):
+        if "log_failure" in event:
+            seen.append(event["log_failure"].type)
+
+    with _observed(observe):
+        yield seen
+
+
+@pytest.fixture
+def serve(closing):
+    """Serves a pool of upstreams 10.0.0.1 and on, in memory; keyword arguments are the pool's settings."""
 
     def serve(upstreams=2, strategy="round-robin", *, sticky=None, limits=None, trusted_proxies=(), **settings):
         if isinstance(upstreams, int):
@@ -86,9 +128,6 @@ def serve():
             )
         )
         proxy.pool = pool
-        made.append(proxy)
-        return proxy
+        return closing(proxy)
 
-    yield serve
-    for proxy in made:
-        proxy.close()
+    return serve

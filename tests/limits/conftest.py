@@ -1,7 +1,6 @@
 """A proxy in memory whose mode sends everything to one address, within the bounds that a test gives."""
 
 import pytest
-from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface import implementer
 
 from txproxy import Limits
@@ -44,16 +43,3 @@ def proxy(finished):
     made.mode = made.factory.mode
     yield made
     made.close()
-
-
-@pytest.fixture
-def logged():
-    """What is logged meanwhile, as text."""
-    lines = []
-
-    def observe(event):
-        lines.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)

@@ -1,7 +1,6 @@
 """A reverse proxy in memory, which leaves nothing behind."""
 
 import pytest
-from twisted.logger import globalLogPublisher
 
 from txproxy import Limits, Pool, ReverseProxyFactory
 from txproxy.testing import ProxyInMemory
@@ -10,23 +9,16 @@ LIMITS = Limits(max_body_size=1000, max_connections=2, keep_per_address=2)
 
 
 @pytest.fixture
-def make():
+def make(closing):
     """Makes reverse proxies before one upstream, with these limits."""
-    made = []
 
     def make(limits=LIMITS, upstreams=("http://10.0.0.1:80",), **settings):
-        made.append(
-            ProxyInMemory(
-                lambda reactor: ReverseProxyFactory(
-                    Pool(upstreams), limits=limits, reactor=reactor, via=None, **settings
-                )
-            )
-        )
-        return made[-1]
+        def build(reactor):
+            return ReverseProxyFactory(Pool(upstreams), limits=limits, reactor=reactor, via=None, **settings)
 
-    yield make
-    for proxy in made:
-        proxy.close()
+        return closing(ProxyInMemory(build))
+
+    return make
 
 
 @pytest.fixture
@@ -43,16 +35,3 @@ def make_seen(make):
 @pytest.fixture
 def proxy(make):
     return make()
-
-
-@pytest.fixture
-def failures():
-    seen = []
-
-    def observe(event):
-        if "log_failure" in event:
-            seen.append(event["log_failure"].type)
-
-    globalLogPublisher.addObserver(observe)
-    yield seen
-    globalLogPublisher.removeObserver(observe)

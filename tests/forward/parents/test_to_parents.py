@@ -25,18 +25,12 @@ TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 @pytest.fixture
-def make():
-    made = []
-
+def make(closing):
     def make(*parents, **policy):
         settings = {"via": None, "parents": parents, **policy}
-        proxy = ProxyInMemory(lambda reactor: ForwardProxyFactory(ForwardPolicy(**settings), reactor=reactor))
-        made.append(proxy)
-        return proxy
+        return closing(ProxyInMemory(lambda reactor: ForwardProxyFactory(ForwardPolicy(**settings), reactor=reactor)))
 
-    yield make
-    for proxy in made:
-        proxy.close()
+    return make
 
 
 def ask(proxy, request=GET):

@@ -8,7 +8,6 @@ from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
-from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface import implementer
 
 from tests.net.descriptors import no_descriptor_to_be_had
@@ -81,41 +80,8 @@ class Accepting:
 
 
 @pytest.fixture
-def make():
-    made = []
-
-    def make(*args, **more):
-        made.append(Accepting(*args, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def logged():
-    lines = []
-
-    def observe(event):
-        lines.append(formatEvent(event))
-
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
-
-
-@pytest.fixture
-def failures():
-    seen = []
-
-    def observe(event):
-        if "log_failure" in event:
-            seen.append(event["log_failure"].type)
-
-    globalLogPublisher.addObserver(observe)
-    yield seen
-    globalLogPublisher.removeObserver(observe)
+def make(closing):
+    return lambda *args, **more: closing(Accepting(*args, **more))
 
 
 @pytest.fixture

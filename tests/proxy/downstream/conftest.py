@@ -6,16 +6,8 @@ from tests.proxy.downstream.socks_world import World
 
 
 @pytest.fixture
-def make_world():
-    made = []
-
-    def make_world(*args, **more):
-        made.append(World(*args, **more))
-        return made[-1]
-
-    yield make_world
-    for world in made:
-        world.close()
+def make_world(closing):
+    return lambda *args, **more: closing(World(*args, **more))
 
 
 @pytest.fixture

@@ -19,16 +19,8 @@ OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def make():
-    made = []
-
-    def run(build):
-        made.append(ProxyInMemory(build))
-        return made[-1]
-
-    yield run
-    for one in made:
-        one.close()
+def make(closing):
+    return lambda build: closing(ProxyInMemory(build))
 
 
 @pytest.fixture

@@ -16,17 +16,9 @@ OLD = Limits(connection_age=10, idle_timeout=1000)
 
 
 @pytest.fixture
-def make():
+def make(closing):
     """Makes proxies of a factory on the reactor that it is given, all of which are left with nothing behind."""
-    made = []
-
-    def make(build):
-        made.append(ProxyInMemory(build))
-        return made[-1]
-
-    yield make
-    for proxy in made:
-        proxy.close()
+    return lambda build: closing(ProxyInMemory(build))
 
 
 @pytest.fixture
@@ -35,16 +27,8 @@ def reverse(make):
 
 
 @pytest.fixture
-def make_world():
-    made = []
-
-    def make_world(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make_world
-    for world in made:
-        world.proxy.close()
+def make_world(closing):
+    return lambda **settings: closing(World(**settings))
 
 
 def in_reverse(reactor, **more):

@@ -52,16 +52,8 @@ class Counting(CachingProxy):
 
 
 @pytest.fixture
-def make():
-    made = []
-
-    def make(*middleware, **words):
-        made.append(Counting(*middleware, **words))
-        return made[-1]
-
-    yield make
-    for proxy in made:
-        proxy.close()
+def make(closing):
+    return lambda *middleware, **words: closing(Counting(*middleware, **words))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import pytest
 from twisted.internet.defer import Deferred, fail
-from twisted.logger import globalLogPublisher
 from zope.interface import implementer
 
 from txproxy.errors import ConnectionRefused, UpstreamUnavailable
@@ -86,25 +85,14 @@ class Scripted:
 
 
 @pytest.fixture
-def serve():
-    made, failures = [], []
-
-    def observe(event):
-        if "log_failure" in event:
-            failures.append(event["log_failure"].type)
-
+def serve(closing, failures):
     def serve(again=None):
         mode = Scripted(again)
         proxy = ProxyInMemory(lambda reactor: ProxyFactory(mode, reactor=reactor))
         proxy.failures = failures
-        made.append(proxy)
-        return proxy, mode
+        return closing(proxy), mode
 
-    globalLogPublisher.addObserver(observe)
-    yield serve
-    globalLogPublisher.removeObserver(observe)
-    for proxy in made:
-        proxy.close()
+    return serve
 
 
 def test_a_party_learns_the_status_and_a_shadow_the_end(serve):

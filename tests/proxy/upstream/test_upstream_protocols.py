@@ -48,20 +48,15 @@ class Agreeing(MemoryNetwork):
 
 
 @pytest.fixture
-def agreeing():
-    made = []
-
+def agreeing(closing):
     def make(*alpn, chooses=b"h2"):
         pool = Pool(["https://a.example"], settings=PoolSettings(tls=UpstreamTls(insecure=True, alpn=alpn)))
         proxy = ProxyInMemory(lambda reactor: ReverseProxyFactory(pool, limits=Limits(), reactor=reactor, via=None))
         proxy.network = proxy.factory.services.dialer = Agreeing(proxy.clock)
         proxy.network.chooses = chooses
-        made.append(proxy)
-        return proxy
+        return closing(proxy)
 
-    yield make
-    for proxy in made:
-        proxy.close()
+    return make
 
 
 def ask(proxy, request=GET):

@@ -22,6 +22,9 @@ class World:
     def client(self, **more):
         return Http2Peer(self.proxy.connect(), **more)
 
+    def close(self):
+        self.proxy.close()
+
     @property
     def upstreams(self):
         return self.proxy.network.connections
@@ -32,16 +35,8 @@ class World:
 
 
 @pytest.fixture
-def make_world():
-    made = []
-
-    def make_world(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make_world
-    for world in made:
-        world.proxy.close()
+def make_world(closing):
+    return lambda **settings: closing(World(**settings))
 
 
 @pytest.fixture

@@ -103,6 +103,9 @@ class World:
             one.send(data)
         self.listen()
 
+    def close(self):
+        self.proxy.close()
+
     @property
     def asked(self):
         return [len(asked) for _, asked in self.peers.values()]
@@ -112,16 +115,8 @@ class World:
 
 
 @pytest.fixture
-def make_world():
-    made = []
-
-    def make_world(**settings):
-        made.append(World(**settings))
-        return made[-1]
-
-    yield make_world
-    for world in made:
-        world.proxy.close()
+def make_world(closing):
+    return lambda **settings: closing(World(**settings))
 
 
 def counted(world, count):

@@ -40,16 +40,8 @@ class World(ProxyInMemory):
 
 
 @pytest.fixture
-def make_tunnels():
-    made = []
-
-    def make_tunnels(**limits):
-        made.append(World(**limits))
-        return made[-1]
-
-    yield make_tunnels
-    for world in made:
-        world.close()
+def make_tunnels(closing):
+    return lambda **limits: closing(World(**limits))
 
 
 @pytest.fixture
