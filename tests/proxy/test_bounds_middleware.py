@@ -24,21 +24,16 @@ def finished():
 
 
 @pytest.fixture
-def make(finished):
-    made = []
-
+def make(finished, closing):
     def make(bounds, *inner, target=None):
         def build(reactor):
             pool = target or Pool(["http://10.0.0.1:80"])
             middleware = [BoundsMiddleware(bounds(reactor) if isinstance(bounds, partial) else bounds), *inner]
             return ReverseProxyFactory(pool, observers=(finished.append,), middleware=middleware, reactor=reactor)
 
-        made.append(ProxyInMemory(build))
-        return made[-1]
+        return closing(ProxyInMemory(build))
 
-    yield make
-    for proxy in made:
-        proxy.close()
+    return make
 
 
 def allot(reactor, **words):

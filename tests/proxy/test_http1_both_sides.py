@@ -1,15 +1,10 @@
 """HTTP/1 from clients to upstreams, by all short cuts there are and by none of them: all that is seen is the same."""
 
-import random
-
 import pytest
 
-from tests.proxy.exchanges.test_standing_exchange import known
-from txproxy import Limits, Pool, ReverseProxyFactory
-from txproxy.interfaces.record import ExchangeRecord, momentary
+from tests.proxy.both_ways import Sides, assert_same
 from txproxy.proxy.exchanges.standing_exchange import StandingExchange
 from txproxy.proxy.upstream.http1 import UpstreamProtocol
-from txproxy.testing import ProxyInMemory
 from txproxy.upstreams import Ejection, PoolSettings
 from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.http1.server import ServerCodec
@@ -67,35 +62,13 @@ def by_the_slow_twins(patch):
     patch.setattr(ClientCodec, "again", lambda *_: None)
 
 
-class World:
-    """Clients of a proxy and their upstreams. ``seen`` is all that anybody has seen."""
+class World(Sides):
+    mostly_whole = 9
 
     def __init__(self, seed, short, observed, **options):
-        self.chosen = random.Random(seed)
-        self.seen = []
-        self.kinds = set()
+        super().__init__(seed, short, observed, "http://10.0.0.1", PoolSettings(ejection=Ejection()), **options)
         # as they are for a while
         self.request, self.response = GET, OK
-
-        @momentary
-        def note(exchange):
-            self.kinds.add(type(exchange))
-            self.seen.append(known(ExchangeRecord.of(exchange)))
-
-        self.pool = Pool(["http://10.0.0.1"], settings=PoolSettings(ejection=Ejection()))
-        self.proxy = ProxyInMemory(
-            lambda reactor: ReverseProxyFactory(
-                self.pool,
-                via=None,
-                observers=(note,) if observed else (),
-                limits=Limits(response_timeout=2000),
-                reactor=reactor,
-                **options,
-            )
-        )
-        if not short:
-            self.proxy.factory.standing_for = None
-        self.clients = [self.proxy.connect() for _ in range(3)]
         # the method of what each upstream was asked
         self.asked = {}
 
@@ -121,9 +94,6 @@ class World:
                 response = response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
             self.send(connection, response)
 
-    def wait(self):
-        self.proxy.advance(self.chosen.choice([0.1, 3]))
-
     def take_nothing(self):
         client = self.chosen.choice(self.clients)
         client.stop_reading()
@@ -140,12 +110,6 @@ class World:
         self.chosen.choice(self.clients).drop()
 
     # -- what comes of it
-
-    def send(self, connection, data):
-        while data:
-            size = self.chosen.choice([len(data)] * 9 + [self.chosen.randint(1, len(data))])
-            connection.send(data[:size])
-            data = data[size:]
 
     def look(self):
         for place, connection in enumerate(self.proxy.network.connections):
@@ -170,12 +134,7 @@ class World:
         for _ in range(150):
             self.chosen.choice(steps)()
             self.look()
-        for client in self.clients:
-            client.drop()
-        self.look()
-        (upstream,) = self.pool.upstreams
-        self.seen.append((upstream.active, upstream.served, upstream.failures))
-        self.proxy.close()
+        self.end_all()
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +162,4 @@ def test_all_is_as_by_the_slow_twins(monkeypatch, seed, observed):
     slow = World(seed, False, observed)
     slow.run()
     assert not observed or (StandingExchange in short.kinds and StandingExchange not in slow.kinds)
-    assert len(short.seen) == len(slow.seen)
-    for one, other in zip(short.seen, slow.seen, strict=True):
-        assert one == other
+    assert_same(short, slow)

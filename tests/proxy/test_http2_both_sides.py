@@ -1,15 +1,12 @@
 """HTTP/2 from clients to upstreams, by all short cuts there are and by none of them: all that is seen is the same."""
 
-import random
-
 import pytest
 from hpack import Encoder
 
-from tests.proxy.exchanges.test_standing_exchange import known
+from tests.proxy.both_ways import Sides, assert_same
 from tests.proxy.upstream.http2_peer import data_frame
 from tests.wire.http2.taken_apart import taken_apart
-from txproxy import Limits, Pool, ReverseProxyFactory
-from txproxy.interfaces.record import ExchangeRecord, momentary
+from txproxy import Pool, ReverseProxyFactory
 from txproxy.proxy.downstream.http2.alike_requests import AlikeExchange
 from txproxy.proxy.downstream.http2.request_stream import RequestStream
 from txproxy.proxy.exchanges.exchange import Exchange
@@ -55,34 +52,9 @@ def by_the_slow_twins(patch):
     patch.setattr(ClientSession, "send_again", lambda *_: False)
 
 
-class World:
-    """Clients of a proxy and an upstream. ``seen`` is all that anybody has seen."""
-
+class World(Sides):
     def __init__(self, seed, short, observed):
-        self.chosen = random.Random(seed)
-        self.short = short
-        self.seen = []
-        self.kinds = set()
-
-        @momentary
-        def note(exchange):
-            self.kinds.add(type(exchange))
-            self.seen.append(known(ExchangeRecord.of(exchange)))
-
-        self.pool = Pool(["h2c://10.0.0.1"])
-        self.proxy = ProxyInMemory(
-            lambda reactor: ReverseProxyFactory(
-                self.pool,
-                via=None,
-                h2c=True,
-                observers=(note,) if observed else (),
-                limits=Limits(response_timeout=2000),
-                reactor=reactor,
-            )
-        )
-        if not short:
-            self.proxy.factory.standing_for = None
-        self.clients = [self.proxy.connect() for _ in range(3)]
+        super().__init__(seed, short, observed, "h2c://10.0.0.1", h2c=True)
         self.encoders = [Encoder() for _ in self.clients]
         self.numbers = [1 for _ in self.clients]
         self.asked = [[] for _ in self.clients]
@@ -134,10 +106,6 @@ class World:
             self.send(connection, frames.goaway(last, 0))
             open_ones[:] = [number for number in open_ones if number <= last]
 
-    def wait(self):
-        # Not for so long that several are late at once, of whom any may be the first.
-        self.proxy.advance(self.chosen.choice([0.1, 3]))
-
     def windows(self):
         client = self.chosen.choice(self.clients)
         said = [(frames.INITIAL_WINDOW_SIZE, 12), (frames.HEADER_TABLE_SIZE, self.chosen.choice([0, 4096]))]
@@ -154,12 +122,6 @@ class World:
             connection.drop()
 
     # -- what comes of it
-
-    def send(self, connection, data):
-        while data:
-            size = self.chosen.choice([len(data), len(data), self.chosen.randint(1, len(data))])
-            connection.send(data[:size])
-            data = data[size:]
 
     def look(self):
         for place, connection in enumerate(self.proxy.network.connections):
@@ -198,24 +160,13 @@ class World:
             self.chosen.choice(steps)()
             started += sum(type(one) is StartedStream for up in self.upstreams() for one in up.session.streams.values())
             self.look()
-        for client in self.clients:
-            client.drop()
-        self.look()
-        (upstream,) = self.pool.upstreams
-        self.seen.append((upstream.active, upstream.served, upstream.failures))
-        self.proxy.close()
+        self.end_all()
         return started
 
 
 @pytest.fixture(autouse=True)
 def no_time_of_day(monkeypatch):
     monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
-
-
-def same(short, slow):
-    assert len(short.seen) == len(slow.seen)
-    for one, other in zip(short.seen, slow.seen, strict=True):
-        assert one == other
 
 
 @pytest.mark.parametrize("observed", [True, False], ids=["observed", "unobserved"])
@@ -227,8 +178,8 @@ def test_all_is_as_by_the_slow_twins(monkeypatch, seed, observed):
     slow = World(seed, False, observed)
     assert slow.run() == 0
     if observed:
-        assert {StandingExchange, AlikeExchange} & short.kinds and slow.kinds == {Exchange}
-    same(short, slow)
+        assert {StandingExchange, AlikeExchange} & set(short.kinds) and set(slow.kinds) == {Exchange}
+    assert_same(short, slow)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -239,7 +190,7 @@ def test_responses_are_told_of_as_each_of_them_alone(monkeypatch, seed):
     monkeypatch.setattr(ClientSession, "receive", Session.receive)
     worlds[1].run(several=False)
     assert len(worlds[0].proxy.network.connections) == 1
-    same(*worlds)
+    assert_same(*worlds)
 
 
 # RFC 7541 6.2.3

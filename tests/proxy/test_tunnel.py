@@ -14,18 +14,13 @@ from txproxy.testing import MemoryConnection, ProxyInMemory
 
 
 @pytest.fixture
-def make():
-    made = []
-
+def make(closing):
     def run(limits):
-        made.append(
+        return closing(
             ProxyInMemory(lambda reactor: StreamFactory(Pool(["http://10.0.0.1:1"]), limits=limits, reactor=reactor))
         )
-        return made[0]
 
-    yield run
-    for one in made:
-        one.close()
+    return run
 
 
 @pytest.fixture

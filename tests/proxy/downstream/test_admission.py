@@ -212,16 +212,8 @@ def tcp_mode(**words):
 
 
 @pytest.fixture
-def make():
-    made = []
-
-    def make(build, **words):
-        made.append(ProxyInMemory(lambda reactor: build(reactor=reactor, **words)))
-        return made[-1]
-
-    yield make
-    for proxy in made:
-        proxy.close()
+def make(closing):
+    return lambda build, **words: closing(ProxyInMemory(lambda reactor: build(reactor=reactor, **words)))
 
 
 @pytest.mark.parametrize("mode", [reverse, http, socks5, negotiated, tcp_mode])

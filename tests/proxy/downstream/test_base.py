@@ -8,17 +8,9 @@ from tests.proxy.exchanges.test_exchange import GET, OK
 
 
 @pytest.fixture(params=[("http",), ("socks5",), ("http", "socks5")], ids="-".join)
-def make_any(request):
+def make_any(request, closing):
     """Makes a proxy for two clients that speak one of these, or have not said anything yet."""
-    made = []
-
-    def make():
-        made.append(World(protocols=request.param, max_connections=2))
-        return made[-1]
-
-    yield make
-    for proxy in made:
-        proxy.close()
+    return lambda: closing(World(protocols=request.param, max_connections=2))
 
 
 def test_over_the_limit_of_connections_the_next_waits(proxy):

@@ -23,23 +23,18 @@ def records():
 
 
 @pytest.fixture
-def serve(records):
-    made = []
-
+def serve(records, closing):
     def serve(upstreams=2, **limits):
         pool = Pool([f"http://10.0.0.{number}" for number in range(1, upstreams + 1)], settings=PoolSettings(retries=1))
-        made.append(
+        return closing(
             ProxyInMemory(
                 lambda reactor: ReverseProxyFactory(
                     pool, limits=Limits(**limits), observers=(records.append,), reactor=reactor
                 )
             )
         )
-        return made[-1]
 
-    yield serve
-    for proxy in made:
-        proxy.close()
+    return serve
 
 
 def told(record):

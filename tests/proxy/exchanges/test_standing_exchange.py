@@ -2,13 +2,12 @@
 
 import pytest
 
+from tests.proxy.both_ways import noting
 from tests.proxy.downstream.http2.http2_peer import Http2Peer as Client
-from tests.proxy.exchanges.test_recording import told
 from tests.proxy.upstream.http2_peer import Http2Peer as Upstream
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.components.rates import parse_rate
 from txproxy.errors import RequestError
-from txproxy.interfaces.record import ExchangeRecord, momentary
 from txproxy.limits.requests.limiter import Limiter
 from txproxy.limits.requests.limits_middleware import LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
@@ -28,11 +27,6 @@ ELSEWHERE = b"HTTP/1.1 302 Found\r\nDate: D\r\nLocation: http://10.0.0.1/y\r\nCo
 TWO = ["http://10.0.0.1", "http://10.0.0.2"]
 
 
-def known(record):
-    facts = [record.outcome, record.detail, record.status, record.sent, record.received, record.seconds]
-    return [*facts, record.first_byte, record.client_ip, record.context.rule, record.response is None, told(record)]
-
-
 class World:
     """A proxy and one client, with the short cut or by its slow twin, and what is to be the same by both."""
 
@@ -42,12 +36,6 @@ class World:
     def __init__(self, short, upstreams=TWO[:1], observed=True, limited=False):
         self.kinds = []
         self.records = []
-
-        @momentary
-        def note(exchange):
-            self.kinds.append(type(exchange))
-            self.records.append(known(ExchangeRecord.of(exchange)))
-
         self.pool = Pool(upstreams, settings=PoolSettings(ejection=Ejection()))
         config = RequestLimit(name="a", rate=parse_rate("1000/s"), by=("client",))
         self.limiters = [Limiter(config, 5)] if limited else []
@@ -56,7 +44,7 @@ class World:
                 self.pool,
                 via=None,
                 h2c=True,
-                observers=(note,) if observed else (),
+                observers=(noting(self.kinds, self.records),) if observed else (),
                 middleware=(LimitsMiddleware(self.limiters, reactor),) if limited else (),
                 reactor=reactor,
             )

@@ -6,14 +6,6 @@ from tests.proxy.handover.two_processes import Both
 
 
 @pytest.fixture
-def both():
+def both(closing):
     """Makes them, of a kind."""
-    made = []
-
-    def make(kind="upgrade", **processes):
-        made.append(Both(kind, **processes))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    return lambda kind="upgrade", **processes: closing(Both(kind, **processes))

@@ -9,9 +9,7 @@ from txproxy.testing import ProxyInMemory
 
 
 @pytest.fixture
-def serve():
-    made = []
-
+def serve(closing):
     def serve(before=(), after=(), timeout=10.0, **more):
         def build(reactor):
             hooks = Hooks(
@@ -20,9 +18,6 @@ def serve():
             )
             return ReverseProxyFactory(Pool(["http://10.0.0.1"]), middleware=[hooks], reactor=reactor, **more)
 
-        made.append(ProxyInMemory(build))
-        return made[-1]
+        return closing(ProxyInMemory(build))
 
-    yield serve
-    for proxy in made:
-        proxy.close()
+    return serve

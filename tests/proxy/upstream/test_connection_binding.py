@@ -30,16 +30,8 @@ def forward(clock, **policy):
 
 
 @pytest.fixture
-def make():
-    made = []
-
-    def make(factory, **options):
-        made.append(ProxyInMemory(lambda clock: factory(clock, **options)))
-        return made[-1]
-
-    yield make
-    for proxy in made:
-        proxy.close()
+def make(closing):
+    return lambda factory, **options: closing(ProxyInMemory(lambda clock: factory(clock, **options)))
 
 
 @pytest.fixture(params=["reverse", "forward"])

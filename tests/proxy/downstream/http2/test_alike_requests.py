@@ -5,11 +5,10 @@ from copy import copy
 import pytest
 from hpack import Encoder
 
-from tests.proxy.exchanges.test_standing_exchange import known
+from tests.proxy.both_ways import noting
 from tests.wire.http2.taken_apart import taken_apart
 from txproxy import Pool, ReverseProxyFactory
 from txproxy.components.rates import parse_rate
-from txproxy.interfaces.record import ExchangeRecord, momentary
 from txproxy.limits.requests.limiter import Limiter
 from txproxy.limits.requests.limits_middleware import LimitsMiddleware
 from txproxy.limits.requests.request_limit import RequestLimit
@@ -30,19 +29,13 @@ class World:
     def __init__(self, upstreams=TWO[:1], takes=100, limits=()):
         self.told = []
         self.kinds = []
-
-        @momentary
-        def note(exchange):
-            self.kinds.append(type(exchange))
-            self.told.append(known(ExchangeRecord.of(exchange)))
-
         self.pool = Pool(upstreams)
         self.proxy = ProxyInMemory(
             lambda reactor: ReverseProxyFactory(
                 self.pool,
                 via=None,
                 h2c=True,
-                observers=(note,),
+                observers=(noting(self.kinds, self.told),),
                 middleware=(LimitsMiddleware(limits, reactor),) if limits else (),
                 reactor=reactor,
             )

@@ -71,9 +71,7 @@ def finished():
 
 
 @pytest.fixture
-def make(finished):
-    made = []
-
+def make(finished, closing):
     def make(*middleware):
         proxy = ProxyInMemory(
             lambda reactor: ProxyFactory(
@@ -81,12 +79,9 @@ def make(finished):
             )
         )
         proxy.mode = proxy.factory.mode
-        made.append(proxy)
-        return proxy
+        return closing(proxy)
 
-    yield make
-    for proxy in made:
-        proxy.close()
+    return make
 
 
 def body_of(received):
