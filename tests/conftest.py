@@ -115,6 +115,12 @@ def failures():
 
 
 @pytest.fixture
+def no_time_of_day(monkeypatch):
+    """What the proxy says itself has always the same Date: what is compared may be asked one after the other."""
+    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
+
+
+@pytest.fixture
 def serve(closing):
     """Serves a pool of upstreams 10.0.0.1 and on, in memory; keyword arguments are the pool's settings."""
 

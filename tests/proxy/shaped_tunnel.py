@@ -13,8 +13,10 @@ class Allowed:
 
     def __init__(self, more):
         self.more, self.left, self.closed = more, 0, False
+        self.asked = []
 
     def take(self, size):
+        self.asked.append(size)
         taken = min(size, self.left)
         self.left -= taken
         return taken

@@ -9,6 +9,8 @@ from txproxy.upstreams import Ejection, PoolSettings
 from txproxy.wire.http1.client import ClientCodec
 from txproxy.wire.http1.server import ServerCodec
 
+pytestmark = pytest.mark.usefixtures("no_time_of_day")
+
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
 OTHERS = [
     GET.replace(b"/x", b"/y"),
@@ -135,11 +137,6 @@ class World(Sides):
             self.chosen.choice(steps)()
             self.look()
         self.end_all()
-
-
-@pytest.fixture(autouse=True)
-def no_time_of_day(monkeypatch):
-    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
 
 
 @pytest.mark.parametrize("observed", [True, False], ids=["observed", "unobserved"])

@@ -19,6 +19,8 @@ from txproxy.wire.http2.client import ClientSession
 from txproxy.wire.http2.server import ServerSession
 from txproxy.wire.http2.session import Session
 
+pytestmark = pytest.mark.usefixtures("no_time_of_day")
+
 HELLO = frames.PREFACE + frames.settings([]) + frames.SETTINGS_ACK
 GET = [(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/x"), ("user-agent", "u")]
 OTHERS = [
@@ -162,11 +164,6 @@ class World(Sides):
             self.look()
         self.end_all()
         return started
-
-
-@pytest.fixture(autouse=True)
-def no_time_of_day(monkeypatch):
-    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
 
 
 @pytest.mark.parametrize("observed", [True, False], ids=["observed", "unobserved"])

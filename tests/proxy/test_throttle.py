@@ -2,30 +2,8 @@
 
 import pytest
 
+from tests.proxy.shaped_tunnel import Allowed
 from txproxy.proxy.throttle import Valve
-
-
-class Allowed:
-    """An allowance of as many bytes as a test says."""
-
-    def __init__(self, more):
-        self.more = more
-        self.left = 0
-        self.asked = []
-        self.closed = False
-
-    def take(self, size):
-        self.asked.append(size)
-        taken = min(size, self.left)
-        self.left -= taken
-        return taken
-
-    def close(self):
-        self.closed = True
-
-    def grant(self, size):
-        self.left += size
-        self.more()
 
 
 class World:

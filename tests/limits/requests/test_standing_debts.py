@@ -23,6 +23,8 @@ from txproxy.testing import ProxyInMemory
 from txproxy.wire.headers import Headers
 from txproxy.wire.message import RequestHead
 
+pytestmark = pytest.mark.usefixtures("no_time_of_day")
+
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nok"
 CLIENTS = ("192.0.2.1", "192.0.2.2", "2001:db8::1")
 OUTER = [("client",), ("header:User-Agent",), ("host", "client")]
@@ -80,12 +82,6 @@ class World:
         limiters = [*self.outer, *self.inner]
         debts = [(one.counts, sorted(one.rate.debts(now), key=repr)) for one in limiters]
         return debts, self.woken, [getattr(one, "served", None) for one in self.proxy.factory.pools[0].upstreams]
-
-
-@pytest.fixture(autouse=True)
-def no_time_of_day(monkeypatch):
-    # Refusals have a Date.
-    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
 
 
 REQUESTS = [

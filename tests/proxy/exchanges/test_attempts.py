@@ -303,16 +303,22 @@ def test_a_second_thought_that_fails_is_a_500(serve):
     assert mode.told.ends == [("ConnectionRefused", 0)]
 
 
-@pytest.mark.parametrize("late", [False, True])
-def test_a_dialer_that_fails_is_a_502(serve, late):
-    proxy, mode = serve()
-    proxy.factory.services.dialer.dial = failing
+def ask(proxy, mode, late):
+    """A client whose request has its plan at once, or only after a while."""
     if late:
         mode.late = Deferred()
     client = proxy.connect()
     client.send(GET)
     if late:
         mode.late.callback(None)
+    return client
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_dialer_that_fails_is_a_502(serve, late):
+    proxy, mode = serve()
+    proxy.factory.services.dialer.dial = failing
+    client = ask(proxy, mode, late)
     assert client.received.startswith(b"HTTP/1.1 502 ")
     assert proxy.failures.pop() is ZeroDivisionError
     assert mode.told.ends == [("DialError", 0)]
@@ -338,12 +344,7 @@ def test_a_connection_that_cannot_be_used_is_a_500_and_closed(serve, late):
     proxy, mode = serve()
     connection, dialing = Breaking(), Deferred()
     proxy.factory.services.dialer.dial = lambda *_: dialing
-    if late:
-        mode.late = Deferred()
-    client = proxy.connect()
-    client.send(GET)
-    if late:
-        mode.late.callback(None)
+    client = ask(proxy, mode, late)
     dialing.callback(connection)
     assert client.received.startswith(b"HTTP/1.1 500 ")
     assert proxy.failures.pop() is ZeroDivisionError

@@ -18,6 +18,8 @@ from txproxy.upstreams import Ejection, PoolSettings
 from txproxy.wire.http1.server import ServerCodec
 from txproxy.wire.message import RequestHead, SharedRequest
 
+pytestmark = pytest.mark.usefixtures("no_time_of_day")
+
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n"
 HEAD = GET.replace(b"GET", b"HEAD")
 POST = GET.replace(b"GET", b"POST")
@@ -78,12 +80,6 @@ class World:
         upstreams = [(one.active, one.served, one.failures) for one in self.pool.upstreams]
         ends = [(one.closed, one.disconnecting, one.reset) for one in (self.client, *self.proxy.network.connections)]
         return self.seen, self.records, upstreams, ends
-
-
-@pytest.fixture(autouse=True)
-def no_time_of_day(monkeypatch):
-    # Both ways are asked one after the other, and what the proxy says itself has a Date.
-    monkeypatch.setattr("txproxy.proxy.services.time", lambda: 1.8e9)
 
 
 @pytest.fixture(autouse=True)

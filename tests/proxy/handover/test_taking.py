@@ -11,6 +11,7 @@ from twisted.internet import tcp
 from twisted.internet.task import Clock
 
 from tests.proxy.handover.two_processes import GET, KINDS, MUCH, OK, Both, Process
+from tests.proxy.shaped_tunnel import Shaper
 from tests.upstreams.several_processes.played_locks import Kernel
 from txproxy import Limits
 from txproxy.errors import RequestDenied
@@ -286,36 +287,17 @@ def test_one_that_may_use_no_more_ends_there_with_the_reason(both):
     assert world.new.records[0].detail == "the day's 8 bytes are used up"
 
 
-class Allowed:
-    """An allowance of as many bytes as a test says."""
-
-    def __init__(self, more):
-        self.more, self.left = more, 0
-
-    def take(self, size):
-        taken = min(size, self.left)
-        self.left -= taken
-        return taken
-
-    def close(self):
-        """Nothing is left of it."""
-
-
-class Shaper:
-    """Has one for each direction."""
-
-    def up(self, more):
-        self.of_client = Allowed(more)
-        return self.of_client
+class Shaping(Shaper):
+    """What the upstream sends may pass."""
 
     def down(self, more):
-        self.of_upstream = Allowed(more)
-        self.of_upstream.left = 1 << 30
-        return self.of_upstream
+        allowed = super().down(more)
+        allowed.left = 1 << 30
+        return allowed
 
 
 def test_one_whose_speed_is_bounded_takes_along_what_is_held_back(both):
-    shapers = Shaper(), Shaper()
+    shapers = Shaping(), Shaping()
     processes = [Process("tcp", bounds=lambda *_, shaper=shaper: Bounds(shaper=shaper)) for shaper in shapers]
     world = Both("tcp", *processes)
     world.client = world.old.client()

@@ -40,6 +40,13 @@ class Asked:
         self.waits = False
         self.writer.unread = lambda: self.waits
 
+    def begin(self, with_body):
+        if with_body:
+            self.writer.gather(b"head ")
+            self.writer.flush()
+        else:
+            self.writer.send(self.writer, b"all of it")
+
     def end_turn(self):
         asks, self.turn.asks = self.turn.asks, []
         for asking, data in asks:
@@ -69,11 +76,7 @@ def test_what_there_is_of_a_request_goes_out_at_the_end_of_the_turn_and_the_rest
 @pytest.mark.parametrize("with_body", [True, False])
 def test_nothing_goes_out_after_a_word_that_came_before_and_all_of_it_may_go_elsewhere(with_body):
     asked = Asked()
-    if with_body:
-        asked.writer.gather(b"head ")
-        asked.writer.flush()
-    else:
-        asked.writer.send(asked.writer, b"all of it")
+    asked.begin(with_body)
     asked.waits = True
     asked.end_turn()
     assert asked.given_up == [(asked.exchange, False)] and not asked.transport.received
@@ -95,11 +98,7 @@ def test_what_has_gone_out_is_not_had_back():
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_request_that_nobody_wants_any_more_does_not_go_out(with_body, gone):
     asked = Asked()
-    if with_body:
-        asked.writer.gather(b"head ")
-        asked.writer.flush()
-    else:
-        asked.writer.send(asked.writer, b"all of it")
+    asked.begin(with_body)
     if gone:
         asked.writer.connection_lost()
     else:

@@ -108,6 +108,20 @@ def test_an_upstream_that_does_not_is_spoken_to_in_http1(agreeing, chooses):
         proxy.network.answer()
 
 
+def with_kept_one_that_is_silent(proxy):
+    """A client, and the connection to an upstream that was kept after its first request: what is to go out there at the
+    end of a turn does not.
+    """
+    client = ask(proxy)
+    before = proxy.upstream
+    before.send(OK)
+    before.take()
+    client.take()
+    (kept,) = proxy.factory.services.connections.all()
+    kept.writer.send = lambda asking, data: None
+    return client, before
+
+
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n"
 
 
@@ -115,15 +129,9 @@ CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r
 @pytest.mark.parametrize("request_", [POST, CHUNKED + b"\r\n", CHUNKED + b"X-Sum: 9\r\n\r\n"])
 def test_what_a_kept_connection_of_http1_has_not_sent_goes_by_a_new_one_of_http2(agreeing, request_, cut):
     proxy = agreeing(*BOTH, chooses=b"")
-    client = ask(proxy)
-    before = proxy.upstream
-    before.send(OK)
-    before.take()
-    client.take()
-    # What is to go out at the end of this turn does not: the upstream has closed by then, and has learned HTTP/2.
-    (kept,) = proxy.factory.services.connections.all()
-    kept.writer.send = lambda asking, data: None
+    client, before = with_kept_one_that_is_silent(proxy)
     client.send(request_[: len(request_) - cut])
+    # The upstream has closed by the end of this turn, and has learned HTTP/2.
     proxy.network.chooses = b"h2"
     before.end()
     peer = Http2Peer(proxy.upstream)
@@ -138,13 +146,7 @@ def test_what_a_kept_connection_of_http1_has_not_sent_goes_by_a_new_one_of_http2
 @pytest.mark.parametrize("request_", [POST, CHUNKED + b"\r\n"])
 def test_what_a_kept_connection_has_not_sent_goes_to_another_upstream_where_no_new_one_is_had(make, request_):
     proxy = make(Limits(), ("http://10.0.0.1:80", "http://10.0.0.2:80;backup"))
-    client = ask(proxy)
-    before = proxy.upstream
-    before.send(OK)
-    before.take()
-    client.take()
-    (kept,) = proxy.factory.services.connections.all()
-    kept.writer.send = lambda asking, data: None
+    client, before = with_kept_one_that_is_silent(proxy)
     client.send(request_)
     proxy.network.script = [ConnectionRefused("no")]
     before.end()

@@ -51,6 +51,15 @@ class Kept:
         client.send(data)
         return client
 
+    def ask_in_two(self, data):
+        """A client whose head has gone out, and whose body has come here."""
+        at = data.index(b"\r\n\r\n") + 4
+        client = self.ask(data[:at])
+        self.end_turn()
+        assert list(self.peer.look().heads) == [1, 3]
+        client.send(data[at:])
+        return client
+
     def has_seen_nothing(self):
         peer = self.peer.look()
         return list(peer.heads) == [1] and not peer.bodies
@@ -138,11 +147,7 @@ def test_what_has_gone_in_part_goes_nowhere_else(make2, end, data):
 @pytest.mark.parametrize("goes_away", [False, True])
 def test_who_refuses_it_before_any_of_the_body_is_not_sent_that(proxy2, data, goes_away):
     kept = Kept(proxy2)
-    at = data.index(b"\r\n\r\n") + 4
-    client = kept.ask(data[:at])
-    kept.end_turn()
-    assert list(kept.peer.look().heads) == [1, 3]
-    client.send(data[at:])
+    client = kept.ask_in_two(data)
     said = frames.goaway(1, NO_ERROR) if goes_away else frames.rst_stream(3, REFUSED_STREAM)
     kept.peer.connection.send(said)
     kept.end_turn()
@@ -199,11 +204,7 @@ def test_what_is_too_much_to_be_held_waits_for_the_window_and_goes_elsewhere_as_
 
 def test_of_what_is_refused_nothing_more_goes_out(proxy2):
     kept = Kept(proxy2)
-    at = LARGE.index(b"\r\n\r\n") + 4
-    client = kept.ask(LARGE[:at])
-    kept.end_turn()
-    assert list(kept.peer.look().heads) == [1, 3]
-    client.send(LARGE[at:])
+    client = kept.ask_in_two(LARGE)
     kept.peer.connection.send(frames.rst_stream(3, REFUSED_STREAM) + frames.goaway(3, NO_ERROR))
     kept.end_turn()
     assert not kept.peer.look().bodies
