@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections import deque
+from typing import Any
+
 import pytest
 
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import CHUNKED, END, UNTIL_CLOSE, EndOfMessage, RequestHead, ResponseHead, keep_waiting
 
 
 def request(*fields: tuple[bytes, bytes], minor: int = 1) -> RequestHead:
@@ -63,6 +66,18 @@ def test_an_upgrade_to_what_carries_requests_is_none(protocols: bytes) -> None:
 def test_an_upgrade_to_nothing_is_none(protocols: bytes) -> None:
     head = RequestHead(b"GET", b"/", Headers.from_lines([b"Connection: upgrade", b"Upgrade: " + protocols.strip()]))
     assert head.upgrade is None
+
+
+def test_small_parts_that_wait_are_put_together() -> None:
+    parts: deque[Any] = deque()
+    large = b"x" * 1024
+    for part in (b"ab", b"cd", b"ef", large, b"g", b"", b"h", END):
+        keep_waiting(parts, part)
+    assert [*parts] == [b"ab", b"cdef", large, b"gh", END] and parts[2] is large
+    # What is joined has its bound, so that little is to be copied.
+    for _ in range(4000):
+        keep_waiting(parts, b"i")
+    assert sum(map(len, [part for part in parts if part is not END])) == 5032 and max(map(len, [*parts][5:])) <= 1024
 
 
 def test_the_end_without_trailers_is_one_object() -> None:

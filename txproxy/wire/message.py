@@ -5,6 +5,7 @@ pseudo-fields is an attribute here.
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import Any, Final
 
 from txproxy.wire.headers import Headers
@@ -194,3 +195,18 @@ class EndOfMessage:
 
 
 END: Final = EndOfMessage(Headers())
+# Smaller parts of a body that wait are joined: each of a few bytes would take many times its size, and what bounds them
+# counts only that.
+_SMALL: Final = 1024
+
+
+def keep_waiting(parts: deque[Any], part: Any) -> None:
+    """Put ``part`` of a body, or what ends it, after the others that wait. Small ones are put together: some of what
+    waits are arrays of bytes then, which are added to as long as they are the last.
+    """
+    if type(part) is not bytes or len(part) >= _SMALL or not parts:
+        parts.append(part)
+    elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
+        last += part
+    else:
+        parts.append(bytearray(part))

@@ -36,7 +36,7 @@ class EarlyBody:
 
     def __init__(self, postponed: Postponed) -> None:
         self.postponed = postponed
-        self.pieces: deque[bytes] = deque()
+        self.pieces: deque[bytes | bytearray] = deque()
         self.trailers = _NO_FIELDS
         self.until = NEVER
         self.late = False

@@ -18,7 +18,7 @@ from txproxy.proxy.exchanges.phases import ANSWERED, GATHERING
 from txproxy.proxy.exchanges.responses.filters import Refused, RequestBodyFilters
 from txproxy.wire.headers import Headers
 from txproxy.wire.http1.trailers import of_request
-from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead
+from txproxy.wire.message import END, EndOfMessage, RequestHead, ResponseHead, keep_waiting
 
 _NO_FIELDS: Final = Headers()
 _CONTINUE: Final = ResponseHead(100, Headers(), reason=b"Continue")
@@ -77,7 +77,7 @@ class RequestBody:
         most = early.postponed.max_body
         if most is not None and self._exchange.received > most:
             raise RequestError("the body is too large", status=413)
-        early.pieces.append(data)
+        keep_waiting(early.pieces, data)
         if self._exchange.received >= FIRST_PART:
             self._decide(early, late=False)
 
@@ -141,7 +141,7 @@ class RequestBody:
         while early.pieces:
             if exchange.upstream is not upstream:
                 return
-            self._pass_on(early.pieces.popleft())
+            self._pass_on(bytes(early.pieces.popleft()))
         if exchange.upstream is upstream:
             if exchange.request_done:
                 self._complete(early.trailers)

@@ -23,7 +23,8 @@ from txproxy.wire.http2.frames import (
     pack_header,
     read_header,
 )
-from txproxy.wire.http2.stream import Stream, StreamState, keep_waiting
+from txproxy.wire.http2.stream import Stream, StreamState
+from txproxy.wire.message import keep_waiting
 
 # So much is put together at once where there is much: the same little memory serves for one part after the other, where
 # as much as there is would have to be found anew each time, and is in no cache of the processor's.

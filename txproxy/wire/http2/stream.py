@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from txproxy.instance_names import instance_names
 
@@ -24,23 +24,8 @@ _PEER_ENDED: Final = StreamState.PEER_ENDED
 _CLOSED: Final = StreamState.CLOSED
 # RFC 9218 section 4
 DEFAULT_URGENCY: Final = 3
-# Smaller parts of a body that wait are joined: each of a few bytes would take many times its size, and windows count
-# only that.
-_SMALL: Final = 1024
 # A client that does not know yet how many streams there may be opens hundreds, and each of them may be reset.
 _MOST_RESET: Final = 1024
-
-
-def keep_waiting(parts: deque[Any], part: Any) -> None:
-    """Put ``part`` of a body, or what ends it, after the others that wait. Small ones are put together: some of what
-    waits are arrays of bytes then, which are added to as long as they are the last.
-    """
-    if type(part) is not bytes or len(part) >= _SMALL or not parts:
-        parts.append(part)
-    elif type(last := parts[-1]) is bytearray and len(last) < _SMALL:
-        last += part
-    else:
-        parts.append(bytearray(part))
 
 
 @instance_names(

@@ -223,6 +223,24 @@ def test_the_first_part_is_waited_for_before_a_place_is_taken(make_world):
     assert client.turn().responses[late].body == b"hi" and world.outcomes == ["ok", "ok"]
 
 
+def test_a_first_part_in_small_parts_takes_little_more_than_its_size(make_world):
+    world = make_world(upstreams=["http://10.0.0.1:80;max=1"])
+    client = world.client()
+    stream = client.ask(*POST, ended=False)
+    few = frame(0, 0, stream, b"xy") * 100
+    tracemalloc.start()
+    try:
+        for _ in range(80):
+            client.connection.send(few)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 60_000 and not world.upstreams
+    for _ in range(10):
+        client.connection.send(few)
+    assert world.upstreams[0].received.count(b"xy") == 9000
+
+
 def upload(client, stream, size=1 << 20):
     """Send as much of so much as windows let out; gives how much that is."""
     sent = 0

@@ -1,6 +1,7 @@
 """A response that waits for a filter; see tests/proxy/hooks/test_hooks_middleware.py for what short functions see."""
 
 import struct
+import tracemalloc
 
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
@@ -158,6 +159,30 @@ def test_an_answer_that_comes_when_the_client_has_gone_is_given_back(play):
     source = Source()
     coming.callback(Answer(200, body=source))
     assert source.closed
+
+
+def test_small_parts_that_come_meanwhile_take_little_more_than_their_size():
+    waits = Waits(Deferred())
+    proxy = ProxyInMemory(
+        lambda reactor: ReverseProxyFactory(Pool(["h2c://10.0.0.1"]), middleware=[Hangs(waits)], reactor=reactor)
+    )
+    client = proxy.connect()
+    client.send(GET)
+    peer = Http2Peer(proxy.upstream)
+    peer.connection.send(frames.SETTINGS_ACK + peer.head_frame(1, 200))
+    few = data_frame(1, b"xy") * 1000
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            peer.connection.send(few)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 250_000
+    waits.coming.callback(waits.response)
+    peer.connection.send(data_frame(1, b"!", ended=True))
+    assert client.take().count(b"xy") == 50_000
+    proxy.close()
 
 
 @pytest.mark.parametrize("cut_first", [True, False])

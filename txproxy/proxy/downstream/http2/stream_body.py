@@ -9,8 +9,7 @@ from txproxy.errors import RequestError
 from txproxy.net.deadlines import NEVER
 from txproxy.proxy.downstream.body_wait import BodyWait, Late
 from txproxy.proxy.minimum_rate import slow_body
-from txproxy.wire.http2.stream import keep_waiting
-from txproxy.wire.message import EndOfMessage
+from txproxy.wire.message import EndOfMessage, keep_waiting
 
 
 class StreamBody:

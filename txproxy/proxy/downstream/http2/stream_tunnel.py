@@ -18,8 +18,7 @@ from txproxy.proxy.exchanges.exchange import Exchange
 from txproxy.proxy.tunnel_ends import TunnelEnd
 from txproxy.proxy.tunnel_inspection import Gate
 from txproxy.wire.http2.faults import CANCEL, CONNECT_ERROR
-from txproxy.wire.http2.stream import keep_waiting
-from txproxy.wire.message import EndOfMessage, ResponseHead
+from txproxy.wire.message import EndOfMessage, ResponseHead, keep_waiting
 
 # So much may wait for the client's window before the upstream has to wait with the rest.
 _MOST_WAITING: Final = 65536

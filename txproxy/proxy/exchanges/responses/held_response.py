@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from txproxy.interfaces.answers import Answer, Refusal
 from txproxy.proxy.exchanges.phases import OVER
 from txproxy.proxy.exchanges.responses.filters import FilterWaits, ResponseBodyFilters, filtered_head
 from txproxy.wire.headers import Headers
-from txproxy.wire.message import ResponseHead
+from txproxy.wire.message import ResponseHead, keep_waiting
 
 
 class HeldResponse:
@@ -32,7 +33,7 @@ class HeldResponse:
         self._then = then
         self._status = waits.response.status
         # what has come: of the body, and its end, or all of it at once
-        self._data: list[bytes] = []
+        self._data: deque[bytes | bytearray] = deque()
         self._end: Headers | None = None
         self.all_of_it: bytes | None = None
         self._dropped = False
@@ -89,7 +90,7 @@ class HeldResponse:
 
     def pass_on(self, data: bytes) -> None:
         """Part of the body, which had been read already."""
-        self._data.append(data)
+        keep_waiting(self._data, data)
         if self._exchange.upstream is not None:
             self._exchange.upstream.pause_response()
 
@@ -104,10 +105,10 @@ class HeldResponse:
     def release(self) -> None:
         """Let the exchange have what has come, and what is still to come."""
         exchange = self._exchange
-        for data in self._data:
+        while self._data:
             if exchange.phase is OVER:
                 return
-            exchange.response_body(data)
+            exchange.response_body(bytes(self._data.popleft()))
         if exchange.phase is OVER:
             return
         if self._end is not None:

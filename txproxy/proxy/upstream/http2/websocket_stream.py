@@ -19,8 +19,7 @@ from txproxy.proxy.upstream.upstream_states import Http2State
 from txproxy.wire.extended_connect import WEBSOCKET, as_switch, without_key, without_upgrade
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import NO_ERROR
-from txproxy.wire.http2.stream import keep_waiting
-from txproxy.wire.message import RequestHead, ResponseHead
+from txproxy.wire.message import RequestHead, ResponseHead, keep_waiting
 
 # So much may wait for the upstream's window before the client has to wait with the rest.
 _MOST_WAITING: Final = 65536
