@@ -227,17 +227,17 @@ def test_a_first_part_in_small_parts_takes_little_more_than_its_size(make_world)
     world = make_world(upstreams=["http://10.0.0.1:80;max=1"])
     client = world.client()
     stream = client.ask(*POST, ended=False)
-    few = frame(0, 0, stream, b"xy") * 100
+    one = frame(0, 0, stream, b"xy")
     tracemalloc.start()
     try:
-        for _ in range(80):
-            client.connection.send(few)
+        for _ in range(8000):
+            client.connection.send(one)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert taken < 60_000 and not world.upstreams
-    for _ in range(10):
-        client.connection.send(few)
+    for _ in range(1000):
+        client.connection.send(one)
     assert world.upstreams[0].received.count(b"xy") == 9000
 
 
