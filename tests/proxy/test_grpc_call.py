@@ -7,10 +7,12 @@ from twisted.internet.defer import Deferred
 
 from tests.proxy.downstream.http2.conftest import make_world
 from tests.proxy.downstream.http2.http2_peer import POST
+from tests.proxy.downstream.http2.http2_peer import Http2Peer as Http2Client
 from tests.proxy.exchanges.responses.test_held_response import Hangs, Waits
 from tests.proxy.upstream.http2_peer import Http2Peer, data_frame
 from txproxy.errors import ConnectionRefused
 from txproxy.upstreams.upstream import State
+from txproxy.wire.http2 import frames
 
 __all__ = ["make_world"]
 CALL = (*POST, (b"content-type", b"application/grpc"), (b"te", b"trailers"))
@@ -131,6 +133,26 @@ def test_an_upstream_that_is_unavailable_is_ejected(rpc, status, state, alone):
     # The log has what HTTP has said.
     assert [one.attempts[-1].status for one in rpc.records] == [200] * 5
     assert rpc.records[0].attempts[-1].attempt.upstream.state is state
+
+
+@pytest.mark.parametrize("fields", [(), ((b"priority", b"u=3"),)])
+def test_messages_of_calls_take_turns_unless_their_client_says_otherwise(rpc, fields):
+    client = Http2Client(rpc.proxy.connect(), windows=False)
+    streams = [client.ask(*CALL, *fields, ended=False) for _ in range(2)]
+    for stream in streams:
+        client.body(stream, MESSAGE, ended=True)
+        client.h2.increment_flow_control_window(1 << 24, stream)
+    client.turn()
+    peer = Http2Peer(rpc.upstreams[0])
+    peer.connection.send(frames.SETTINGS_ACK + b"".join([peer.head_frame(number, 200, GRPC) for number in (1, 3)]))
+    for _ in range(30):
+        for number in (1, 3):
+            peer.connection.send(data_frame(number, b"x" * 16384))
+        client.h2.increment_flow_control_window(16384)
+        client.turn()
+    first, second = [len(client.responses[stream].body) for stream in streams]
+    # What their client has said is that the first is to be complete before the next.
+    assert first - second > 300_000 if fields else abs(first - second) < 100_000
 
 
 def test_a_client_may_leave_while_a_filter_waits(make_world):

@@ -253,7 +253,8 @@ class Sending:
         sent = 0
         urgency = None
         alone = len(self._waiting) == 1
-        for stream in self._in_turn():
+        waiting = self._in_turn() if self._last_turn else sorted(self._waiting, key=_by_urgency)
+        for stream in waiting:
             if urgency is not None and stream.urgency > urgency:
                 break
             if stream.incremental and not alone:
@@ -273,11 +274,9 @@ class Sending:
         return sent
 
     def _in_turn(self) -> list[Stream]:
-        last = self._last_turn
-        if not last:
-            return sorted(self._waiting, key=_by_urgency)
-
         # What goes at once may be less than one turn of all, however often.
+        last = self._last_turn
+
         def place(stream: Stream) -> tuple[int, bool, bool, int]:
             return stream.urgency, stream.incremental, stream.incremental and stream.id <= last, stream.id
 

@@ -121,6 +121,9 @@ class RequestStream(Stream):
         self.exchange = exchange = Exchange(client.services, self, head, context)
         if b"content-type" in index and is_call(index[b"content-type"]):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
+            if b"priority" not in index:
+                # Its messages are of use one by one, and such clients say nothing of that (RFC 9218 section 10).
+                self.incremental = True
         exchange.start(factory.handle)
 
     def refuse(self, fault: RequestError, head: RequestHead) -> None:
