@@ -224,6 +224,18 @@ def test_what_waits_goes_out_as_fast_as_the_upstream_takes_it(open_, proxy2):
     assert not peer.look().resets and not proxy2.upstream._protocol.session.streams
 
 
+def test_what_waits_goes_out_to_an_upstream_that_has_said_all(open_, proxy2):
+    client, peer = open_
+    for _ in range(7):
+        client.send(b"x" * 16384)
+    client.drop(clean=True)
+    peer.connection.send(data_frame(1, b"", ended=True))
+    peer.connection.send(frames.window_update(0, 100_000) + frames.window_update(1, 100_000))
+    assert len(peer.look().bodies[1]) == 7 * 16384 and peer.ended == {1}
+    proxy2.advance(5)
+    assert not peer.look().resets and not proxy2.upstream._protocol.session.streams
+
+
 def test_what_waits_is_not_kept_for_an_upstream_that_takes_nothing(open_, proxy2):
     client, peer = open_
     peer.connection.send(data_frame(1, b"", ended=True))

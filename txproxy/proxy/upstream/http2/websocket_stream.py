@@ -115,10 +115,11 @@ class WebSocketStream(Http2Stream):
         """Their end."""
         if not self._agreed:
             super().came_end(trailers)
-        elif self._closing:
-            self.connection.left(self)
+            return
+        self._upstream_ended = True
+        if self._closing:
+            self._part()
         else:
-            self._upstream_ended = True
             self._give()
 
     def writable(self) -> None:
