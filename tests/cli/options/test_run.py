@@ -1,9 +1,11 @@
 """The options of a process that a file describes."""
 
+import re
+
 import pytest
 from twisted.python.usage import UsageError
 
-from txproxy.cli.options import RunOptions
+from txproxy.cli.options import ReverseOptions, RunOptions
 from txproxy.tap import Options
 
 
@@ -37,6 +39,20 @@ def test_run_lists_all_that_is_wrong_with_a_file(tmp_path, capfd):
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 3
     assert all(line.startswith(f"txproxy run: {file}:") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--http2", "--upstream", "http://a.example"], "--http2: '--upstream' is an option; accepted is a value"),
+        (["--via", "--upstream=http://a.example", "b"], "--via: '--upstream=http://a.example' is an option"),
+        (["--upstream-insecure", "--proxy-protocol", "b"], "'b' is no option of reverse"),
+        (["--http2", "on", "b"], "'b' is no option of reverse"),
+    ],
+)
+def test_an_option_that_has_taken_the_next_for_its_value_is_named(words, said):
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}"):
+        ReverseOptions().parseOptions(words)
 
 
 def test_a_file_alone_is_told_what_is_missing():

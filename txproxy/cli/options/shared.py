@@ -58,6 +58,7 @@ class Mode(usage.Options):
         # A docstring of several lines is one text.
         self.docs = {name: " ".join(text.split()) for name, text in self.docs.items()}
         self.service: ProxyService | MasterService | None = None
+        self._words: list[str] = []
 
     def config(self) -> Config:
         """The configuration that the options mean."""
@@ -86,11 +87,18 @@ class Mode(usage.Options):
             if has_control(word):
                 option = f"{word.partition('=')[0]}: " if word.startswith("--") and "=" in word else ""
                 raise usage.UsageError(f"{option}{shown(word)} has control characters in it; accepted is none")
+        self._words = list(options or ())
         super().parseOptions(options)
 
     def parseArgs(self, *args: str) -> None:
         """No bare arguments."""
         if args:
+            for option, value, bare in zip(self._words, self._words[1:], self._words[2:], strict=False):
+                # The value of the next option is left over where one without a value has taken that for its own.
+                if f"{option[2:]}=" in self.longOpt and value.startswith("--") and bare == args[0]:
+                    raise usage.UsageError(
+                        f"{option}: {value!r} is an option; accepted is a value, as txproxy {self.name} --help has it"
+                    )
             meant = f" (is {self.bare} {args[0]} meant?)" if self.bare else ""
             raise usage.UsageError(
                 f"{args[0]!r} is no option of {self.name}{meant}; txproxy {self.name} --help lists them"
