@@ -101,6 +101,11 @@ def test_what_a_forward_listener_says_to_no_effect(doubts, text, said):
             REVERSE + POOL.replace("http:", "https:") + "tls = { ca = 'ca.pem', insecure = true }",
             "pools.app.tls.ca: nothing is verified where insecure is true",
         ),
+        (REVERSE + POOL + "health = { kind = 'grpc' }", "pools.app.health.kind: gRPC needs HTTP/2, which not all"),
+        (
+            REVERSE + POOL.replace("http:", "https:") + "alpn = 'http/1.1'\nhealth = { kind = 'grpc' }",
+            "pools.app.health.kind: gRPC needs HTTP/2",
+        ),
         # routes
         (REVERSE + POOL + SECOND + "path = '/x'\nweight = 2", "routes[0].weight: no other route matches the same"),
         (REVERSE + "split_by = 'client'\n" + POOL, "listeners[0].split_by: none of its routes share by weight"),
@@ -133,6 +138,8 @@ def test_what_a_file_says_to_no_effect(doubts, text, said):
         FORWARD + "protocols = 'socks5'\nsafe_search = 'google'",
         FORWARD + "lists = { ads = 'list' }\n[[listeners.rules]]\naction = 'allow'\nnot_hosts = '@ads'",
         "usage_file = 'u'\n[[quotas]]\nday = '1G'\n" + FORWARD,
+        REVERSE + POOL.replace("http:", "h2c:") + "health = { kind = 'grpc' }",
+        REVERSE + POOL.replace("http:", "https:") + "alpn = ['h2', 'http/1.1']\nhealth = { kind = 'grpc' }",
         "[admin]\nlisten = 'unix:a'\n" + FORWARD + RULE.replace("allow", "ask"),
         REVERSE + POOL.replace("example", "example;max=5") + "queue = 5",
         "workers = 5\n" + REVERSE + POOL.replace("example", "example;max=5"),
@@ -164,7 +171,7 @@ def test_who_is_only_connected_to_is_asked_nothing(doubts, key):
 
 @pytest.mark.parametrize("key", ["path = '/x'", "method = 'GET'", "expect = 200"])
 def test_a_call_of_grpc_has_its_own(doubts, key):
-    (found,) = doubts(REVERSE + POOL + f"health = {{ kind = 'grpc', {key} }}")
+    (found,) = doubts(REVERSE + POOL.replace("http:", "h2c:") + f"health = {{ kind = 'grpc', {key} }}")
     assert found.startswith(f"pools.app.health.{key.split()[0]}: it is for kind = 'http': a call of gRPC")
 
 

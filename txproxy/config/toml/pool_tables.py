@@ -83,8 +83,23 @@ def read_pool(name: str, table: Table) -> PoolConfig:
         table.fault("there is no cookie to sign", "sticky_key", accepted="accepted is sticky = 'cookie' with it")
     if sound and not table.findings.faults:
         _see_effects(table, sound)
+        _see_checks(table, sound, config.settings)
     table.close()
     return config
+
+
+def _see_checks(table: Table, upstreams: Sequence[str], settings: PoolSettings) -> None:
+    """Doubt checks that can find nobody well."""
+    if settings.health is None or settings.health.kind != "grpc":
+        return
+    deaf = ("http:", "unix:") if settings.tls.protocols else ("http:", "unix:", "https:")
+    if any(upstream.lower().startswith(deaf) for upstream in upstreams):
+        table.doubt(
+            "gRPC needs HTTP/2, which not all upstreams are asked in",
+            "health",
+            "kind",
+            accepted="accepted is it with h2c://, or with https:// and h2 in alpn",
+        )
 
 
 def _see_effects(table: Table, upstreams: Sequence[str]) -> None:
