@@ -69,6 +69,7 @@ class RequestContext:
     ``waited_for`` is the pool that had no upstream with room for it at once, ``not_repeated`` why no attempt followed
     the last one that has failed, and ``tunnel_ended_by`` what has ended its tunnel, if that was no peer.
     ``priority`` is ``HIGH``, ``NORMAL`` or ``LOW`` (0, 1, 2) where not all can be served.
+    ``stream`` is the number of its stream of HTTP/2, where it asks to be told what becomes of it.
     ``informational`` tells the client something before the final response; None where nobody may.
     ``repeats`` is whether all that was decided of it so far follows from its bytes and its connection alone, for as
     long as that has the same factory: another one of the same bytes would have come as far as this one. Who knows that
@@ -102,6 +103,7 @@ class RequestContext:
     waited_for: Any = None
     not_repeated = ""
     tunnel_ended_by = ""
+    stream: int | None = None
     informational: Callable[[ResponseHead], None] | None = None
     repeats = False
     again: LastingAnswer | None

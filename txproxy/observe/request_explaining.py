@@ -84,6 +84,8 @@ class _Explained(ResponseFilter):
 
 def _summary(context: RequestContext) -> Iterator[str]:
     """What counts most, each by its name."""
+    if context.stream is not None:
+        yield f"HTTP/2 stream={context.stream}"
     if context.rule:
         yield f"route={context.rule}"
     verdict, limit, cache, attempt = context.verdict, context.limit, context.cache, context.attempt

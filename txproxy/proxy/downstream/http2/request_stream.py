@@ -22,6 +22,7 @@ from txproxy.proxy.grpc_call import GrpcCall
 from txproxy.proxy.minimum_rate import SLOW_RESPONSE
 from txproxy.proxy.upstream.connection_binding import authenticates_connection
 from txproxy.wire.extended_connect import established, is_accepted
+from txproxy.wire.forwarding import EXPLAIN
 from txproxy.wire.grpc.calls import is_call
 from txproxy.wire.headers import Headers
 from txproxy.wire.http2.events import ALL_SENT, WRITABLE, StreamReset
@@ -109,6 +110,9 @@ class RequestStream(Stream):
             self.refuse(fault, head)
             return
         context = RequestContext(connection)
+        explained = EXPLAIN in index
+        if explained:
+            context.stream = self.id
         if self.method == b"CONNECT":
             self.tunnel = StreamTunnel(self)
             context.filter_responses(ONLY_TUNNELS)
@@ -117,7 +121,7 @@ class RequestStream(Stream):
         else:
             self.plain = self.method != b"HEAD"
             if self.method == b"GET" and head.scheme is None and not factory.proxied and b"content-type" not in index:
-                client.plain_fields = None if fields.once else fields
+                client.plain_fields = None if fields.once or explained else fields
         self.exchange = exchange = Exchange(client.services, self, head, context)
         if b"content-type" in index and is_call(index[b"content-type"]):
             exchange.call = GrpcCall(exchange, index.get(b"grpc-timeout"))
