@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from txproxy.wire.http2 import frames
 from txproxy.wire.http2.faults import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, ConnectionFault
 from txproxy.wire.http2.flood_allowance import FRAME, FloodAllowance
+from txproxy.wire.http2.frames import DEFAULT_FRAME_SIZE, END_HEADERS, HEADER_SIZE, HEADERS, LAST_STREAM, read_header
 from txproxy.wire.http2.priorities import PRIORITY_SIZE, check_priority
 
 # Type, flags, stream and payload.
@@ -21,7 +22,7 @@ HEAD_SHARE: Final = 16
 _SPARE: Final = 16
 # To read so much of a body apart costs little.
 _LITTLE: Final = 1024
-_HEADERS: Final = bytes((frames.HEADERS,))
+_HEADERS: Final = bytes((HEADERS,))
 # What a server answers with that knows nothing of HTTP/2: as a frame it would be one of 4.7 MB.
 _HTTP1: Final = b"HTTP/1."
 _MORE: Final = frames.PADDED | frames.WITH_PRIORITY
@@ -75,10 +76,10 @@ class FrameReader:
         size = len(self._buffer)
         if self._block is not None:
             return self._block[0], size + sum(map(len, self._block[2]))
-        if size < frames.HEADER_SIZE or self._preface:
+        if size < HEADER_SIZE or self._preface:
             return 0, size
-        _, _, kind, _, number = frames.read_header(self._buffer, 0)
-        return (number & frames.LAST_STREAM if kind == frames.HEADERS else 0), size
+        _, _, kind, _, number = read_header(self._buffer, 0)
+        return (number & LAST_STREAM if kind == HEADERS else 0), size
 
     def read(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete with these ``data``; a ``ConnectionFault`` where something is none. HEADERS are
@@ -89,39 +90,43 @@ class FrameReader:
         if self._preface:
             at = self._skip_preface(buffer)
         size = len(buffer)
+        # From here on there may be the header of a frame; nowhere before all of the preface is there.
+        last = -1 if self._preface else size - HEADER_SIZE
         share, self.spent = self._share - self.spent, 0
-        while size - at >= frames.HEADER_SIZE and not self._preface:
-            high, low, kind, flags, number = frames.read_header(buffer, at)
-            length = high << 16 | low
-            if length > frames.DEFAULT_FRAME_SIZE:
-                is_other = not self._greeted and buffer.startswith(_HTTP1)
+        greeted = self._greeted
+        while at <= last:
+            high, length, kind, flags, number = read_header(buffer, at)
+            if high or length > DEFAULT_FRAME_SIZE:
+                is_other = not greeted and buffer.startswith(_HTTP1)
                 said = "an answer of HTTP/1, where HTTP/2 is to be spoken" if is_other else "a frame that is too large"
                 raise ConnectionFault(said, FRAME_SIZE_ERROR)
-            end = at + frames.HEADER_SIZE + length
+            begin = at + HEADER_SIZE
+            end = begin + length
             if end > size:
                 break
-            if share <= 0 and (kind == frames.HEADERS or share < -_SPARE):
+            if share <= 0 and (kind == HEADERS or share < -_SPARE):
                 break
-            payload = buffer[at + frames.HEADER_SIZE : end]
+            payload = buffer[begin:end]
             at = end
             share -= 1
-            number &= frames.LAST_STREAM
+            number &= LAST_STREAM
             if self._block is not None:
                 whole = self._continued(kind, flags, number, payload)
                 if whole is not None:
                     yield whole
-            elif kind == frames.DATA and self._greeted:
+            elif not greeted:
+                self._check_first(kind, flags)
+                greeted = True
                 yield kind, flags, number, payload
-            elif kind == frames.HEADERS and self._greeted:
+            elif kind == HEADERS:
                 if flags & _MORE or not number:
                     payload = _without_priority(number, flags, payload)
                 share -= HEAD_SHARE - 1
-                if flags & frames.END_HEADERS:
+                if flags & END_HEADERS:
                     yield kind, flags, number, payload
                 else:
                     self._block = number, flags, [payload]
             else:
-                self._check_first(kind, flags)
                 yield kind, flags, number, payload
         self._buffer = buffer[at:]
         self.more = share <= 0 and at < size
@@ -144,10 +149,10 @@ class FrameReader:
         """
         begun = self._buffer
         size = len(begun)
-        header = (begun + data[: frames.HEADER_SIZE])[: frames.HEADER_SIZE]
-        if len(header) < frames.HEADER_SIZE or header[3] != frames.DATA or self._block is not None:
+        header = (begun + data[:HEADER_SIZE])[:HEADER_SIZE]
+        if len(header) < HEADER_SIZE or header[3] != frames.DATA or self._block is not None:
             return 0
-        rest = frames.HEADER_SIZE + int.from_bytes(header[:3], "big") - size
+        rest = HEADER_SIZE + int.from_bytes(header[:3], "big") - size
         if not 0 < rest <= _LITTLE or data[rest + 3 : rest + 4] != _HEADERS:
             return 0
         return rest
@@ -168,10 +173,9 @@ class FrameReader:
         return len(preface)
 
     def _check_first(self, kind: int, flags: int) -> None:
-        if not self._greeted:
-            if kind != frames.SETTINGS or flags & frames.ACK:
-                raise ConnectionFault("the first frame is not SETTINGS")
-            self._greeted = True
+        if kind != frames.SETTINGS or flags & frames.ACK:
+            raise ConnectionFault("the first frame is not SETTINGS")
+        self._greeted = True
 
     def _continued(self, kind: int, flags: int, number: int, payload: bytes) -> Frame | None:
         assert self._block is not None
@@ -182,10 +186,10 @@ class FrameReader:
         pieces.append(payload)
         if len(pieces) > _MOST_CONTINUATIONS or sum(map(len, pieces)) > self._most_block:
             raise ConnectionFault("a field block that is too large", ENHANCE_YOUR_CALM)
-        if not flags & frames.END_HEADERS:
+        if not flags & END_HEADERS:
             return None
         self._block = None
-        return frames.HEADERS, first, number, b"".join(pieces)
+        return HEADERS, first, number, b"".join(pieces)
 
 
 def _without_priority(number: int, flags: int, payload: bytes) -> bytes:
