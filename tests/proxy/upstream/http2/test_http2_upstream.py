@@ -226,6 +226,18 @@ def test_an_upstream_that_takes_more_by_now_gets_more(three_each):
     assert asked_of([Http2Peer(three_each.upstream)]) == [[1, 3, 5, 7, 9]]
 
 
+def test_an_upstream_whose_last_request_is_cancelled_may_take_no_more_all_the_same(three_each):
+    clients = ask(three_each, count=3)
+    peer = Http2Peer(three_each.upstream)
+    clients[2].drop()
+    for stream in (1, 3):
+        peer.answer(stream)
+    three_each.advance(0.1)
+    assert peer.connection.closed
+    ask(three_each, count=4)
+    assert asked_of(map(Http2Peer, connections(three_each)[1:])) == [[1, 3, 5], [1]]
+
+
 def test_an_upstream_that_has_left_twice_at_different_times_takes_any_number(proxy2):
     leave_after(proxy2, 3)
     leave_after(proxy2, 5)

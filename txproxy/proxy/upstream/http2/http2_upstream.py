@@ -325,6 +325,10 @@ class Http2Upstream(Http2Lifetime):
     def cancel(self, one: Http2Stream) -> None:
         """Nobody wants to hear of it any more."""
         if one.open:
+            if one.id >= self._last and self.state is _OPEN:
+                # That it says nothing more does not tell that it would have taken another.
+                self._last = frames.LAST_STREAM
+                self._leave()
             self.session.cancel(one)
             self.left(one)
             self.flush()
