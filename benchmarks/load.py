@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import DataReceived, StreamEnded
 
 from benchmarks.origin import SMALL
 
@@ -247,14 +250,53 @@ def idle(port: int, count: int) -> list[socket.socket]:
         raise
 
 
+def idle_http2(port: int, count: int, headers: Mapping[str, str]) -> list[socket.socket]:
+    """The same by HTTP/2 over TLS, each of a client with a cookie of its own."""
+    opened: list[socket.socket] = []
+    context = tls_client()
+    context.set_alpn_protocols(["h2"])
+    try:
+        for number in range(count):
+            plain = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+            connection = context.wrap_socket(plain, server_hostname="localhost")
+            opened.append(connection)
+            _ask_by_http2(connection, {**headers, "cookie": f"session={number:032x}"})
+        return opened
+    except BaseException:
+        close(opened)
+        raise
+
+
+def _ask_by_http2(connection: socket.socket, headers: Mapping[str, str]) -> None:
+    client = H2Connection(H2Configuration())
+    client.initiate_connection()
+    head = {":method": "GET", ":scheme": "https", ":authority": "localhost", ":path": "/small"}
+    client.send_headers(1, [*head.items(), *headers.items()], end_stream=True)
+    body, ended = b"", False
+    while not ended:
+        connection.sendall(client.data_to_send())
+        piece = connection.recv(4096)
+        if not piece:
+            raise LoadError("closed before the end of the answer")
+        for event in client.receive_data(piece):
+            body += event.data if isinstance(event, DataReceived) else b""
+            ended = ended or isinstance(event, StreamEnded)
+    connection.sendall(client.data_to_send())
+    if body != SMALL:
+        raise LoadError(f"answered with {body[:100]!r}")
+
+
 def closed(connections: list[socket.socket]) -> int:
     """How many of them the proxy has closed."""
     gone = 0
     for connection in connections:
         connection.setblocking(False)
         try:
-            gone += connection.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
+            # What TLS and HTTP/2 say of themselves may come by now.
+            while piece := connection.recv(4096):
+                pass
+            gone += piece == b""
+        except (BlockingIOError, ssl.SSLWantReadError):
             pass  # open, and silent, as it should be
         except OSError:
             gone += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Mapping
 
@@ -185,20 +186,25 @@ def _handshakes(target: Target, effort: Effort) -> Sample:
     return _cost_of(target, lambda: load.handshakes(target.port, effort.seconds), 1, 1e6)
 
 
-def _idle(target: Target, effort: Effort) -> Sample:
+def _idle(target: Target, effort: Effort, opened: Callable[[int, int], list[socket.socket]] = load.idle) -> Sample:
     # The first ones make the proxy load, allocate and grow what it needs once. Those are not closed before the others
     # are opened, which would be given their memory.
-    connections = load.idle(target.port, effort.idle_connections // 10)
+    connections = opened(target.port, effort.idle_connections // 10)
     try:
         time.sleep(0.3)
         before = memory_bytes(target.pid)
-        connections += load.idle(target.port, effort.idle_connections)
+        connections += opened(target.port, effort.idle_connections)
         time.sleep(0.3)
         used = memory_bytes(target.pid) - before
         gone = load.closed(connections)
         return Sample(used / effort.idle_connections / 1000, None, {"closed": gone} if gone else {})
     finally:
         load.close(connections)
+
+
+def _idle_http2(target: Target, effort: Effort) -> Sample:
+    fields = {name.lower(): value for name, value in BROWSER_FIELDS.items() if name != "Cookie"}
+    return _idle(target, effort, lambda port, count: load.idle_http2(port, count, fields))
 
 
 _CPU = "us CPU/request"
@@ -274,6 +280,16 @@ SCENARIOS: tuple[Scenario, ...] = (
         "Memory of an idle, kept-alive client connection",
         Role.REVERSE,
         _idle,
+        "kB/connection",
+        None,
+        once=True,
+        digits=2,
+    ),
+    Scenario(
+        "h2-idle",
+        "Memory of an idle client connection of HTTP/2 over TLS",
+        Role.HTTP2,
+        _idle_http2,
         "kB/connection",
         None,
         once=True,
