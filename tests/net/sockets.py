@@ -105,12 +105,13 @@ class World:
     can wait in the kernel to come from an upstream than to go to the client.
     """
 
-    def __init__(self, limits=None, middleware=(), upstream="http://10.0.0.1:80"):
+    def __init__(self, limits=None, middleware=(), upstream="http://10.0.0.1:80", h2c=False):
         self.reactor = Turns()
         self.factory = ReverseProxyFactory(
             Pool([upstream]),
             limits=limits or Limits(),
             middleware=middleware,
+            h2c=h2c,
             reactor=self.reactor,
             via=None,
         )
@@ -118,9 +119,9 @@ class World:
         self.upstreams, self.sockets = [], []
         self.client, self.downstream = self.connect()
 
-    def connect(self):
+    def connect(self, kernel=16384):
         """One more client: the test's end of its connection, and the protocol at the other."""
-        return self._connect(self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000)), kernel=16384)
+        return self._connect(self.factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 50000)), kernel)
 
     def dial(self, address, build):
         """See :class:`txproxy.interfaces.IDialer`."""

@@ -4,6 +4,8 @@ import pytest
 
 from tests.proxy.exchanges.test_exchange import OK, POST, status
 from txproxy import ForwardPolicy, ForwardProxyFactory, Limits
+from txproxy.net.deadlines import TimeLimit
+from txproxy.proxy.minimum_rate import ResponseRate
 from txproxy.testing import ProxyInMemory
 
 LENGTH = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"
@@ -254,3 +256,32 @@ def test_what_is_slow_is_called_so(make_seen):
     proxy.advance(77)
     assert client.reset and [record.outcome for record in records] == ["slow-body", "slow-response"]
     assert proxy.upstream.reset
+
+
+@pytest.mark.parametrize(("much", "looks"), [(65537, 2), (65536, 1), (None, 1)])
+def test_who_had_much_to_take_at_the_end_has_time_to_read_what_its_system_holds(much, looks):
+    left = [0 if much is None else much]
+    idle = TimeLimit(75.0)
+    rate = ResponseRate(None, 500, idle, known=False, waiting=lambda place: left[0])
+    if much is not None:
+        rate.all_is_out()
+    left[0] = 0
+    idle.ahead += 2
+    went_on = []
+    while not went_on or went_on[-1]:
+        went_on.append(rate.goes_on())
+        idle.ahead += 75
+    assert len(went_on) == looks
+
+
+def test_who_still_takes_at_the_end_is_looked_at_as_before():
+    left = [100000]
+    idle = TimeLimit(75.0)
+    rate = ResponseRate(None, 500, idle, known=False, waiting=lambda place: left[0])
+    rate.all_is_out()
+    assert rate.goes_on()
+    idle.ahead += 75
+    left[0] = 50000
+    assert rate.goes_on()
+    idle.ahead += 75
+    assert not rate.goes_on()

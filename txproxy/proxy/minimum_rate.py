@@ -160,12 +160,19 @@ class ResponseRate:
         self._first = self._left = waiting(place) if known else -1
         self._since = idle.ahead
 
+    def all_is_out(self) -> None:
+        """Nothing comes after what waits now. Who has much to take may have as much to read when nothing waits here any
+        more, as its system holds some megabytes for it: it has the time of one look for that.
+        """
+        self._first = self._waiting(self._place)
+
     def goes_on(self) -> bool:
         """Whether the client has taken enough since the last look."""
         left, before = self._waiting(self._place), self._left
         self._left = left
         if before < 0:
+            reads = self._first > _STEP
             self._first, self._since = left, self._idle.ahead
-            return left > 0
+            return left > 0 or reads
         late = self._idle.ahead - self._since - self._idle.seconds
         return 0 < left < before and self._first - left + _STEP >= self._rate * late

@@ -1,9 +1,13 @@
 """How long a client's connection of HTTP/2 lasts."""
 
 import pytest
+from hpack import Encoder
 
+from tests.net.sockets import World
 from tests.proxy.downstream.http2.http2_peer import GET
-from tests.wire.http2.taken_apart import goaways
+from tests.wire.http2.taken_apart import goaways, taken_apart
+from txproxy.net.transports.any_transports import unsent
+from txproxy.proxy.downstream.client_states import ClientState
 from txproxy.wire.http2 import frames
 
 OK = b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Length: 2\r\n\r\nhi"
@@ -128,6 +132,44 @@ def test_a_drain_does_not_wait_long_for_who_does_not_answer(world):
     assert goaways(connection.take()) == [(frames.LAST_STREAM, 0)]
     world.proxy.advance(1.5)
     assert goaways(connection.take()) == [(0, 0)] and connection.ended
+
+
+def test_a_drain_lets_who_reads_slowly_read_what_its_system_holds():
+    world = World(h2c=True)
+    client, protocol = world.connect(kernel=400_000)
+    window = [(frames.INITIAL_WINDOW_SIZE, 1 << 20)]
+    client.sendall(frames.PREFACE + frames.settings(window) + frames.window_update(0, 1 << 20) + frames.SETTINGS_ACK)
+    client.sendall(frames.headers(1, Encoder().encode(GET), True, 16384))
+    world.until(lambda: world.upstreams, "an upstream is asked")
+    world.hear(world.upstreams[0])
+    world.factory.drain()
+    world.reactor.advance(1.5)
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\n" + b"x" * 600_000
+    while response:
+        response = response[world.upstreams[0].send(response[:65536]) :]
+        world.turns()
+    # There is room for all of it in the two systems, and not in that of the client alone.
+    transport = protocol.transport
+    world.until(lambda: transport.protocol.state is ClientState.LINGERING, "the last word is said")
+    assert unsent(transport) > 65536
+    got = bytearray()
+
+    def reads():
+        got.extend(client.recv(16384))
+        return not unsent(transport)
+
+    world.until(reads, "the client's system has the rest")
+    world.reactor.advance(3)
+    world.turns()
+    client.sendall(frames.window_update(0, 200_000))
+    world.turns()
+    client.sendall(frames.window_update(1, 200_000))
+    assert len(got) < 600_000
+    while piece := client.recv(65536):
+        got += piece
+    assert sum(len(payload) for kind, _, _, payload in taken_apart(bytes(got)) if kind == "DATA") == 600_000
+    world.reactor.advance(80)
+    world.close()
 
 
 def test_who_comes_while_all_leave_gets_one_answer(world):

@@ -196,6 +196,8 @@ class ConnectionLifetime:
         self.deadline = self.services.linger_limit.ahead
         self.transport.unregisterProducer()
         self.services.turn_writes.flush()
+        if self._response_rate is not None and self.session.fault is None:
+            self._response_rate.all_is_out()
         if self._half_closed is None and half_close(self.transport):
             self.transport.resumeProducing()
         else:
