@@ -639,3 +639,28 @@ def test_what_is_written_just_after_it_comes_over_sockets():
     for client, body in zip(clients, (b"<5>", b"<7>", b"<9>"), strict=True):
         world.until(lambda client=client, body=body: has(client, body), "it is answered")
     world.close()
+
+
+# -- what a head has with it that waits for its body
+
+
+# A head as short as those before, after responses that were read as a whole: it waits, with what comes right after it.
+GOES_AWAY = frame(1, 4, 7, b"\x88\x0f\x12\x01D") + frames.goaway(7, NO_ERROR)
+WRONG_BLOCK = frame(1, 4, 7, b"\x88\x0f\x12\xffD")
+
+
+@pytest.mark.parametrize(("last", "answered"), [(GOES_AWAY, 200), (WRONG_BLOCK, 502)], ids=["leaves", "malformed"])
+def test_what_comes_with_a_head_that_waits_holds_for_all(proxy2, last, answered):
+    clients = ask(proxy2, count=4)
+    peer = Http2Peer(proxy2.upstream)
+    assert list(peer.heads) == [1, 3, 5, 7]
+    block, body = b"\x88\x0f\x12\x01D", b"a body that is longer than what says good-bye"
+    alike = [frame(1, 4, number, block) + frame(0, 1, number, body) for number in (1, 3, 5)]
+    peer.connection.send(alike[0])
+    peer.connection.send(alike[1] + alike[2] + last)
+    # Nobody finds this connection any more.
+    ask(proxy2)
+    assert len(connections(proxy2)) == 2 and len(Http2Peer(proxy2.upstream).heads) == 1
+    peer.connection.send(frame(0, 1, 7, body))
+    assert [status(client.received) for client in clients] == [200, 200, 200, answered]
+    assert peer.connection.disconnecting or peer.connection.closed

@@ -117,23 +117,17 @@ class Http2Upstream(Http2Lifetime):
             self._deadline = ahead
         events = session.receive(data)
         # What it says of itself holds for all that has come with it: nobody is to begin anything that cannot go out.
-        fault, takes = session.fault, session.takes
-        if fault is not None:
-            self._close_to_others()
-        elif session.going_away:
-            if self.state is _OPEN:
-                self._ends_by(events)
-                self._leave()
-                # RFC 9113 6.8: no stream is opened any more, and those are not that have not gone out.
-                events += session.withdraw(self.output.last)
-        elif takes is not None and takes != self._said:
-            self._takes_others(takes)
+        fault = session.fault
+        if fault is not None or session.going_away or session.takes != self._said:
+            self._heed(events)
         if session.answered:
             self._reused = True
             self._has_room()
             deliver_alike(session.answered, self.with_length)
-        if session.head_waits and not self._reads_more:
-            events = self._read_body()
+        if session.head_waits and not self._reads_more and self._still_waits():
+            events = session.go_on()
+            fault = session.fault
+            self._heed(events)
         if events:
             deliver(events)
         if fault is not None:
@@ -148,15 +142,29 @@ class Http2Upstream(Http2Lifetime):
         if session.sending.out:
             self.flush()
 
-    def _read_body(self) -> list[Event]:
-        """Read what has come by now of the body of a head that waits, and else that alone; gives what it means. It is
-        done once in a turn, as others have theirs.
+    def _heed(self, events: list[Event]) -> None:
+        """What the upstream says of itself with these ``events``."""
+        session, takes = self.session, self.session.takes
+        if session.fault is not None:
+            self._close_to_others()
+        elif session.going_away:
+            if self.state is _OPEN:
+                self._ends_by(events)
+                self._leave()
+                # RFC 9113 6.8: no stream is opened any more, and those are not that have not gone out.
+                events += session.withdraw(self.output.last)
+        elif takes is not None and takes != self._said:
+            self._takes_others(takes)
+
+    def _still_waits(self) -> bool:
+        """Read what has come by now of the body of a head that waits: whether that is to be read alone. It is done once
+        in a turn, as others have theirs.
         """
         if self.state is _OPEN:
             self._reads_more = True
             read_more(self.transport)
             self._reads_more = False
-        return self.session.go_on()
+        return self.session.head_waits and self.state is not _CLOSED
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection is gone."""
