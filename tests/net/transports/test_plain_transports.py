@@ -73,6 +73,24 @@ def test_what_the_kernel_does_not_take_goes_out_later_and_in_order():
     close(transport, there)
 
 
+def test_small_pieces_that_wait_take_about_their_size():
+    transport, there = plain_transport(kernel=4096)
+    sent = b"".join(b"%07d" % number for number in range(20_000))
+    large = bytes(5_000_000)
+    write_plain(transport, large)
+    for at in range(0, len(sent), 7):
+        write_plain(transport, sent[at : at + 7])
+    waiting = transport._tempDataBuffer
+    assert len(waiting) < 20_000 * 7 / 1000 and transport._tempDataLen == sum(map(len, waiting))
+    received = bytearray()
+    while len(received) < len(large) + len(sent):
+        if select.select([there], list(transport.reactor.writers), [])[0]:
+            received += there.recv(1 << 20)
+        transport.reactor.write()
+    assert received[len(large) :] == sent
+    close(transport, there)
+
+
 def test_a_dead_connection_is_left_to_the_transport_to_find():
     transport, there = plain_transport()
     transport.socket.shutdown(socket.SHUT_WR)

@@ -209,9 +209,11 @@ def test_what_does_not_fit_goes_out_later_and_in_order(context):
     sent = bytes(range(256)) * 4000
     write_tls(transport, sent)
     assert transport.dataBuffer or transport._tempDataLen
-    write_tls(transport, b"the last")
-    client.until(lambda: len(client.received) >= len(sent) + 8)
-    assert client.received == sent + b"the last"
+    for _ in range(1000):
+        write_tls(transport, b"the last")
+    assert len(transport._tempDataBuffer) < 20
+    client.until(lambda: len(client.received) >= len(sent) + 8000)
+    assert client.received == sent + b"the last" * 1000
     close(transport, there)
 
 

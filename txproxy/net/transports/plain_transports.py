@@ -15,6 +15,8 @@ from txproxy.net.transports.accepted_transports import AcceptedTransport
 # hands out and takes back so much without merging what is free.
 _LITTLE: Final = 4096
 _MUCH: Final[int] = tcp.Connection.bufferSize
+# What is less is a small piece.
+_SMALL: Final = 1024
 # Not all systems have it: then what follows goes out on its own.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
@@ -24,7 +26,7 @@ PLAIN: Final = frozenset({AcceptedTransport, tcp.Server, tcp.Client, unix.Server
 def write_plain(transport: Any, data: bytes) -> None:
     """Write to a plain transport at once what the kernel takes; the rest is the transport's to write."""
     if transport._tempDataLen or transport.dataBuffer or not transport.connected:
-        transport.write(data)
+        write_behind(transport, data)
         return
     try:
         sent = transport.socket.send(data)
@@ -33,6 +35,20 @@ def write_plain(transport: Any, data: bytes) -> None:
         sent = 0
     if sent != len(data):
         transport.write(data[sent:])
+
+
+def write_behind(transport: Any, data: bytes) -> None:
+    """Have ``data`` wait after what a transport has in its buffer. Small pieces are put together: each would take many
+    times its size, of which alone is thought where it is to be seen that the peer takes nothing.
+    """
+    transport.write(data)
+    waiting = transport._tempDataBuffer
+    if len(data) < _SMALL and len(waiting) > 1 and waiting[-1] is data:
+        last = waiting[-2]
+        if type(last) is bytearray and len(last) < _SMALL:
+            last += waiting.pop()
+        else:
+            waiting[-1] = bytearray(data)
 
 
 def write_ahead(transport: Any, data: bytes) -> bool:

@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from txproxy.net.transports.accepted_transports import AcceptedTransport
-from txproxy.net.transports.plain_transports import replace_read
+from txproxy.net.transports.plain_transports import replace_read, write_behind
 from txproxy.wire.other_protocols import ENOUGH, NOT_TLS, in_place_of_tls
 
 _TLS_READ: Final = 16384  # the longest TLS record: nothing of it stays behind in OpenSSL
@@ -192,7 +192,7 @@ def become_tls(transport: Any, context: SSL.Context | Callable[[], SSL.Context])
 def write_tls(transport: Any, data: bytes) -> None:
     """The same to a ``TLSServer``."""
     if transport._tempDataLen or transport.dataBuffer or not transport.connected:
-        transport.write(data)
+        write_behind(transport, data)
         return
     sent = transport.writeSomeData(data)
     if not isinstance(sent, int):
