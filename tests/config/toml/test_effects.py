@@ -110,6 +110,14 @@ def test_what_a_forward_listener_says_to_no_effect(doubts, text, said):
         (REVERSE + POOL + SECOND + "path = '/x'\nweight = 2", "routes[0].weight: no other route matches the same"),
         (REVERSE + "split_by = 'client'\n" + POOL, "listeners[0].split_by: none of its routes share by weight"),
         # bounds
+        (
+            "[limits]\nstream_window = '17M'\n" + REVERSE + POOL,
+            "limits.stream_window: a request has no window of 17825792 where all of its connection have 16777216 ",
+        ),
+        (
+            "[limits]\nstream_window = '1M'\n" + REVERSE + "limits = { connection_window = '64k' }\n" + POOL,
+            "listeners[0].limits.connection_window: a request has no window of 1048576",
+        ),
         ("[[bandwidths]]\ndown = '1M'\n" + REVERSE + POOL, "bandwidths[0]: it is for forward listeners"),
         ("[[quotas]]\nday = '1G'\nper = 'user'\n" + FORWARD, "quotas[0].per: nobody is asked who he is"),
         (
@@ -138,6 +146,7 @@ def test_what_a_file_says_to_no_effect(doubts, text, said):
         FORWARD + "protocols = 'socks5'\nsafe_search = 'google'",
         FORWARD + "lists = { ads = 'list' }\n[[listeners.rules]]\naction = 'allow'\nnot_hosts = '@ads'",
         "usage_file = 'u'\n[[quotas]]\nday = '1G'\n" + FORWARD,
+        "[limits]\nconnection_window = '64k'\n" + REVERSE + "limits = { stream_window = '64k' }\n" + POOL,
         REVERSE + POOL.replace("http:", "h2c:") + "health = { kind = 'grpc' }",
         REVERSE + POOL.replace("http:", "https:") + "alpn = ['h2', 'http/1.1']\nhealth = { kind = 'grpc' }",
         "[admin]\nlisten = 'unix:a'\n" + FORWARD + RULE.replace("allow", "ask"),

@@ -58,6 +58,11 @@ def read_limits(table: Table | None, defaults: Limits) -> Limits:
         table.fault(
             f"{target} is more than a head", "max_target_size", accepted=f"accepted is max_header_size at most, {head}"
         )
+    window, together = values["stream_window"], values["connection_window"]
+    key = next((one for one in ("stream_window", "connection_window") if one in table), None)
+    if key is not None and window is not None and window > together:
+        said = f"a request has no window of {window} where all of its connection have {together} together"
+        table.doubt(said, key, accepted="accepted is a stream_window that is no larger than connection_window")
     return attrs.evolve(defaults, **values)
 
 
