@@ -69,7 +69,9 @@ def hostile(listening, what):
         client.settimeout(DEADLINE)
         told = b""
         while frames.HEADERS not in {kind for kind, *_ in told_in(told)}:
-            told += client.recv(65536)
+            data = client.recv(65536)
+            assert data, "it asks for nothing"
+            told += data
         with contextlib.suppress(OSError):
             client.sendall(frames.settings([]) + what.data())
         if what.code is None:
