@@ -206,17 +206,10 @@ class CountedLog:
                 elif self.counts is not None:
                     # It was found out before these were counted.
                     self._count(over)
-                ended = self._ended
                 # Here it is an exchange, and where it has a number, its downstream is the stream.
-                ended.append((
-                    head,
-                    middle,
-                    known.end if not known.numbered else b"%b%d}\n" % (known.end, over.downstream.id),  # type: ignore
-                    seconds,
-                    seconds,
-                    time(),
-                    row,
-                ))  # fmt: skip
+                end = known.end if not known.numbered else b"%b%d}\n" % (known.end, over.downstream.id)  # type: ignore
+                ended = self._ended
+                ended.append((head, middle, end, seconds, seconds, time(), row))
                 # In this order: another thread may take them meanwhile.
                 if (waiting := len(ended)) >= TOGETHER:
                     self._log.make()
@@ -230,19 +223,23 @@ class CountedLog:
             _log.failure("an observer failed")
             said = None
         if said is None or (row := said[6]) is None or self.counts is None:
-            count = self._count
-            count(over)
+            self._count(over)
             return
-        seconds, first_byte, sizes = said[3], said[4], row.sizes
-        if seconds == first_byte:
-            row.at_once.told.append(seconds)
-        else:
-            row.durations.told.append(seconds)
-            if first_byte is not None:
-                row.first_bytes.told.append(first_byte)
-        sizes.append(over.sent)
-        if len(sizes) >= MOST_TOLD:
-            row.settle()
+        _count_said(said, row, over.sent)
+
+
+def _count_said(said: Any, row: Any, sent: int) -> None:
+    """Count in its ``row`` what a log has said in brief of a request."""
+    seconds, first_byte, sizes = said[3], said[4], row.sizes
+    if seconds == first_byte:
+        row.at_once.told.append(seconds)
+    else:
+        row.durations.told.append(seconds)
+        if first_byte is not None:
+            row.first_bytes.told.append(first_byte)
+    sizes.append(sent)
+    if len(sizes) >= MOST_TOLD:
+        row.settle()
 
 
 def _nobody(over: FinishedExchange) -> None:

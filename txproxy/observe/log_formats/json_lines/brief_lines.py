@@ -18,7 +18,7 @@ from txproxy.observe.log_formats.json_lines.json_values import (
     json_text,
 )
 from txproxy.observe.log_formats.log_field import SecondText
-from txproxy.observe.log_formats.steady_line import NO_LINE, Alike, Last, Remembered, Routed, alike_before
+from txproxy.observe.log_formats.steady_line import NO_LINE, NO_PLACE, Alike, Last, Remembered, Routed, alike_before
 from txproxy.observe.request_counts import Row
 from txproxy.wire.message import RequestHead
 
@@ -91,8 +91,7 @@ class BriefLines:
                 # Who goes by it alone has the ID as well, which another head of the same template has another of.
                 if standing.known is None and (not alike.identifies or alike.headers is request.headers):
                     standing.known = alike
-            plan = over.plan
-            attempt: Any = plan.attempt if plan is not None else over.attempt
+            attempt: Any = plan.attempt if (plan := over.plan) is not None else over.attempt
             asked = attempt.upstream if attempt is not None else None
         if (response := over.response) is None or (kept := over.kept) is None or not (answered := over.upstream_status):
             return None
@@ -118,17 +117,13 @@ class BriefLines:
         own, head = alike.last
         if own != (target, status, sent, received):
             head = self.head(alike, target, status, sent, received)
-        try:
-            its_status, middle, row = alike.places[place]
-        except KeyError:
-            its_status = 0
+        its_status, middle, row = alike.places.get(place, NO_PLACE)
         if answered != its_status:
             # Whoever only makes a line, perhaps in another thread, touches nothing of what is counted.
             counted = counted and status == answered < 500 and not received
             middle, row = self._middle(alike.routed, place, answered, asked, counted)
         if status != answered or received:
-            # It is counted elsewhere, or takes more than that.
-            row = None
+            row = None  # It is counted elsewhere, or takes more than that.
         return head, middle, end, over.seconds, over.first_byte, now, row
 
     def count_in(self, row_of: RowOf) -> None:
