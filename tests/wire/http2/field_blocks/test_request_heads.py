@@ -13,6 +13,7 @@ from txproxy.wire.headers import Headers
 from txproxy.wire.http2.faults import StreamFault
 from txproxy.wire.http2.field_blocks import huffman, request_heads
 from txproxy.wire.http2.field_blocks.block_reader import MOST_FIELDS
+from txproxy.wire.http2.field_blocks.field_entries import NeverIndexed
 from txproxy.wire.http2.field_blocks.request_heads import RequestReader
 from txproxy.wire.message import CHUNKED, UNTIL_CLOSE, VERSIONS, RequestHead
 from txproxy.wire.size_limits import WireLimits
@@ -288,6 +289,18 @@ def test_their_paths_are_looked_at_as_any() -> None:
     for paths in ([(b":path", b"/a"), (b":path", b"/b")], []):
         with pytest.raises(StreamFault):
             reader.read(encoder.encode([*GET[:3], *paths, (b"new", b"%d" % len(paths))]), True)
+
+
+def test_what_is_to_be_in_no_table_is_told_from_the_same_that_may_be() -> None:
+    reader = RequestReader()
+    kinds = []
+    for number, never in enumerate((0, 0, 0, 1, 1, 1, 0, 0, 0)):
+        field = b"%c\x01x\x011" % (0x10 if never else 0)
+        # The path goes into the table each time.
+        head = reader.read(b"\x82\x87\x01\x01a\x44\x02/%d" % number + field, True)
+        assert head.path == b"/%d" % number and head.headers.lines == [b"host: a", b"x: 1"]
+        kinds.append(type(head.headers.lines[1]) is NeverIndexed)
+    assert kinds == [False, False, False, True, True, True, False, False, False]
 
 
 def test_large_fields_are_kept_for_no_other_request() -> None:

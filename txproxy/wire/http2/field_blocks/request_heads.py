@@ -15,6 +15,7 @@ from txproxy.wire.http2.field_blocks.field_entries import (
     OVERHEAD,
     PATH_FORM,
     Entry,
+    NeverIndexed,
     kind_of,
     line_of,
     name_and_value_of,
@@ -260,12 +261,15 @@ class RequestReader:
         at = shape.path
         others = entries[:at] + entries[at + 1 :]
         seen = self._seen
-        again = seen is not None and seen[0] == at and seen[1] == others and path != b"*"
+        # One that is to be in no table is equal to one that may be: those with such go on as each has come.
+        secret = NeverIndexed in map(type, map(line_of, others))
+        again = not secret and seen is not None and seen[0] == at and seen[1] == others and path != b"*"
         fields = seen[2] if again and seen is not None else None
         if fields is None:
             fields = _fields(entries, shape)
             fields.headers.once = not again
-            self._seen = (at, others, fields if again else None) if fields.size < _MOST_SEEN else None
+            kept = fields.size < _MOST_SEEN and not secret
+            self._seen = (at, others, fields if again else None) if kept else None
         return fields
 
     def _remember(self, block: bytes, found: tuple[Fields, bytes], path_at: int) -> None:
