@@ -140,16 +140,19 @@ class ServerSession(Session):
             allowance.earn(ANSWERED)
         return True
 
+    def most_last(self, response: SharedHead, size: int) -> int:
+        """How many of those with bodies of this ``size`` go by ``send_all_last`` at the most."""
+        sending, known = self.sending, response.framed
+        if known is None or known[0] != size or known[-1] is None or sending.apart or not size:
+            return 0
+        return sending.window // size
+
     def send_all_last(self, answered: list[tuple[Stream, bytes]], response: SharedHead) -> int:
-        """The same for each of these streams, with bodies that are of one length; gives for how many of them it was
-        done, from the first on.
+        """The same for each of these streams, with bodies that are of one length, and no more of them than
+        ``most_last`` says; gives for how many of them it was done, from the first on.
         """
-        sending, size, known = self.sending, len(answered[0][1]), response.framed
-        if known is None or sending.apart:
-            return 0
-        whole, _, begin, middle, pack = known
-        if whole != size or pack is None or size * len(answered) > sending.window or not size:
-            return 0
+        sending, size = self.sending, len(answered[0][1])
+        _, _, begin, middle, pack = response.framed
         streams, out, count = self.streams, sending.out, 0
         for stream, body in answered:
             if stream.state is not _PEER_ENDED or size > stream.send_window:

@@ -244,6 +244,46 @@ def test_answers_of_several_clients_are_each_those_of_its_own(make_world, runs):
     assert [facts[0] for facts in world.told] == ["ok"] * 9
 
 
+class Looked(list):
+    """Responses, and how many of them were looked at."""
+
+    looked = 0
+
+    def __iter__(self):
+        for one in super().__iter__():
+            Looked.looked += 1
+            yield one
+
+    def __getitem__(self, place):
+        found = super().__getitem__(place)
+        return Looked(found) if isinstance(place, slice) else found
+
+
+# What is too long to be written in one, more than the connection's window has room for, and than a stream's has.
+ALONE = [(3000, None, (), [1] * 15), (1900, None, (16, 5), [10, *[1] * 5]), (100, 99, (), [1] * 15)]
+
+
+@pytest.mark.parametrize(("size", "window", "before", "together"), ALONE)
+def test_those_that_go_alone_are_looked_at_once(make_world, runs, monkeypatch, size, window, before, together):
+    world = make_world()
+    if window is not None:
+        world.client.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, window)]))
+    fields = [*OK[:2], ("content-length", str(size))]
+    for count in (1, 1, 1, *before):
+        world.ask(count)
+        world.answer(fields, b"x" * size)
+    world.forget()
+    runs.clear()
+    monkeypatch.setattr(Looked, "looked", 0)
+    run = AlikeExchange.run_shared
+    monkeypatch.setattr(AlikeExchange, "run_shared", lambda one, head, alike: run(one, head, Looked(alike)))
+    world.ask(16)
+    world.answer(fields, b"x" * size)
+    assert runs == together
+    assert Looked.looked <= 16
+    assert [name for name, _ in world.heard()].count("HEADERS") == 16
+
+
 def test_those_whose_windows_are_too_small_are_answered_one_by_one(make_world, runs):
     world = make_world()
     world.client.send(frames.settings([(frames.INITIAL_WINDOW_SIZE, 1)]))

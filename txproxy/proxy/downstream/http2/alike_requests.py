@@ -39,8 +39,12 @@ class AlikeExchange(StandingExchange):
         """
         stream: Any = self.downstream
         client = stream.client
+        session = client.session
+        onward, size = head.onward, len(alike[0][1])
+        # Else nothing is looked at but the first, as all of them would be once more for each that goes alone.
+        most = session.most_last(onward, size) if onward is not None and size <= stream.send_window else 0
         run, exchanges = [], []
-        for one, body in alike:
+        for one, body in alike[:most]:
             exchange = one.exchange
             if not one.open or type(exchange) is not AlikeExchange or exchange.standing is None:
                 break
@@ -49,11 +53,10 @@ class AlikeExchange(StandingExchange):
                 break
             run.append((stream, body))
             exchanges.append(exchange)
-        onward = head.onward
-        count = client.session.send_all_last(run, onward) if onward is not None and len(run) > 1 else 0
+        count = session.send_all_last(run, onward) if len(run) > 1 else 0
         if not count or onward is None:
             return super().run_shared(head, alike)
-        _end_all(client, exchanges[:count], onward, len(body))
+        _end_all(client, exchanges[:count], onward, size)
         return count
 
     def response_shared(self, head: SharedHead, body: bytes) -> None:
