@@ -238,6 +238,21 @@ def test_an_upstream_whose_last_request_is_cancelled_may_take_no_more_all_the_sa
     assert asked_of(map(Http2Peer, connections(three_each)[1:])) == [[1, 3, 5], [1]]
 
 
+def test_a_connection_that_is_left_takes_no_more_whatever_it_says_then(three_each):
+    clients = ask(three_each, count=3)
+    peer = Http2Peer(three_each.upstream)
+    clients[2].drop()
+    three_each.network.script = ["hang"]
+    waits = ask(three_each)
+    peer.connection.send(frames.settings([(frames.MAX_CONCURRENT_STREAMS, 50)]))
+    assert asked_of([peer]) == [[1, 3, 5]]
+    three_each.network.answer()
+    Http2Peer(three_each.upstream).answer(1)
+    for stream in (1, 3):
+        peer.answer(stream)
+    assert [status(client.received) for client in (*clients[:2], waits)] == [200] * 3
+
+
 def test_an_upstream_that_has_left_twice_at_different_times_takes_any_number(proxy2):
     leave_after(proxy2, 3)
     leave_after(proxy2, 5)

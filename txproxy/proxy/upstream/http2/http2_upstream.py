@@ -153,7 +153,7 @@ class Http2Upstream(Http2Lifetime):
                 self._leave()
                 # RFC 9113 6.8: no stream is opened any more, and those are not that have not gone out.
                 events += session.withdraw(self.output.last)
-        elif takes is not None and takes != self._said:
+        elif takes is not None and takes != self._said and self.state is _OPEN:
             self._takes_others(takes)
 
     def _still_waits(self) -> bool:
