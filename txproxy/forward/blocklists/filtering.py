@@ -70,9 +70,10 @@ class _Together:
             return self._first(host, self._lists)
         return None if self._excepted(host) else Hit(self._only, found)
 
-    def find_in(self, name: str, facts: Facts) -> Hit | None:
+    def find_in(self, name: str, facts: Facts, loosely: bool) -> Hit | None:
         entry = self.by_name[name]
-        hit = next(filter(None, (self._first(host, (entry,)) for host in spellings(facts.host))), None)
+        hosts = spellings(facts.host) if loosely else (facts.host,)
+        hit = next(filter(None, (self._first(host, (entry,)) for host in hosts)), None)
         if hit is None and (hit := entry.find_url(facts)) is not None and self._excepted(facts.host):
             return None
         return hit
@@ -189,9 +190,11 @@ class Filters:
         """Where a request is blocked, or None."""
         return self._together.find(facts)
 
-    def find_in(self, name: str, facts: Facts) -> Hit | None:
-        """The same, of the list ``name`` alone; exceptions are those of all."""
-        return self._together.find_in(name, facts)
+    def find_in(self, name: str, facts: Facts, loosely: bool = True) -> Hit | None:
+        """The same, of the list ``name`` alone; exceptions are those of all. An address that the host carries counts as
+        well where it is asked ``loosely``, as by who refuses what is there.
+        """
+        return self._together.find_in(name, facts, loosely)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Have ``changed`` called whenever a list has been replaced."""

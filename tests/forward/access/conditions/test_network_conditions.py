@@ -3,6 +3,7 @@
 import pytest
 
 from tests.forward.access.conditions.asking import fits, request
+from txproxy.forward.blocklists.filtering import Filters
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,15 @@ def test_another_way_to_an_address_is_refused_with_it_and_not_allowed_with_it(ke
     assert fits(key, value, asked) and not fits(key, value, asked, every=True)
     # Nor is it taken from what is refused, and it is from what is allowed.
     assert fits(f"not_{key}", value, asked) and not fits(f"not_{key}", value, asked, every=True)
+
+
+@pytest.mark.parametrize("entry", ["8.8.4.4", "*://8.8.4.4/*"])
+def test_nor_is_it_where_the_address_is_on_a_list(tmp_path, entry):
+    (tmp_path / "some").write_text(f"{entry}\n")
+    lists = Filters([str(tmp_path / "some")])
+    for host, allowed in (("8.8.4.4", True), ("64:ff9b::8.8.4.4", False)):
+        asked = request(host=host)
+        assert fits("hosts", "@some", asked, lists=lists)
+        assert fits("hosts", "@some", asked, every=True, lists=lists) is allowed
+        assert fits("not_hosts", "@some", asked, lists=lists) is not allowed
+        assert not fits("not_hosts", "@some", asked, every=True, lists=lists)

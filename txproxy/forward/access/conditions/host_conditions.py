@@ -37,10 +37,10 @@ def list_names(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(value[1:] for value in values if value[:1] == LIST_MARK)
 
 
-def list_hit(values: Iterable[str], lists: Filters | None, facts: Facts) -> Hit | None:
-    """The entry of a list by which a request fits."""
+def list_hit(values: Iterable[str], lists: Filters | None, facts: Facts, loosely: bool = True) -> Hit | None:
+    """The entry of a list by which a request fits; ``loosely`` also one of an address that its host carries."""
     for name in list_names(values):
-        if lists is not None and (hit := lists.find_in(name, facts)) is not None:
+        if lists is not None and (hit := lists.find_in(name, facts, loosely)) is not None:
             return hit
     return None
 
@@ -63,7 +63,7 @@ def hosts_test(values: Sequence[str], surroundings: Surroundings, loosely: bool)
 
     if lists is None or not names:
         return test
-    return lambda facts: test(facts) or list_hit(values, lists, facts) is not None
+    return lambda facts: test(facts) or list_hit(values, lists, facts, loosely) is not None
 
 
 def _no_test(values: Sequence[str], _: Surroundings) -> Test:
