@@ -71,9 +71,10 @@ class _Together:
         return None if self._excepted(host) else Hit(self._only, found)
 
     def find_in(self, name: str, facts: Facts, loosely: bool) -> Hit | None:
-        entry = self.by_name[name]
-        hosts = spellings(facts.host) if loosely else (facts.host,)
-        hit = next(filter(None, (self._first(host, (entry,)) for host in hosts)), None)
+        entry, host = self.by_name[name], facts.host
+        hit = self._first(host, (entry,))
+        if hit is None and loosely and ":" in host:
+            hit = next(filter(None, (self._first(one, (entry,)) for one in spellings(host))), None)
         if hit is None and (hit := entry.find_url(facts)) is not None and self._excepted(facts.host):
             return None
         return hit

@@ -162,7 +162,7 @@ class Targets:
         if port not in ports:
             kind = "requests" if target.scheme else "tunnels"
             raise Blocked(denied(f"port {port} is not allowed for {kind}", "allow_ports"), target.url)
-        if any(one in self._denied for one in spellings(host)):
+        if host in self._denied or (":" in host and any(one in self._denied for one in spellings(host))):
             raise Blocked(denied(f"{host} is not allowed", "deny_hosts"), target.url)
         if self._allowed is not None and host not in self._allowed:
             raise Blocked(denied(f"{host} is not among the allowed hosts", "allow_hosts"), target.url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from txproxy.forward.access.conditions.condition_type import ConditionType, Surroundings, Test
@@ -54,8 +54,10 @@ def hosts_test(values: Sequence[str], surroundings: Surroundings, loosely: bool)
     names = list_names(values)
     lists = surroundings.lists
 
-    def is_one(host: str) -> bool:
+    def on_search(host: str) -> bool:
         return host in patterns or any(search(host) is not None for search in searches)
+
+    is_one: Callable[[str], bool] = on_search if searches else patterns.__contains__
 
     def test(facts: Facts) -> bool:
         host = facts.host
