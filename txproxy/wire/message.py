@@ -200,7 +200,7 @@ END: Final = EndOfMessage(Headers())
 _SMALL: Final = 1024
 
 
-def keep_waiting(parts: deque[Any], part: Any) -> None:
+def keep_waiting(parts: deque[Any] | list[Any], part: Any) -> None:
     """Put ``part`` of a body, or what ends it, after the others that wait. Small ones are put together: some of what
     waits are arrays of bytes then, which are added to as long as they are the last.
     """

@@ -10,13 +10,12 @@ from twisted.internet import tcp, unix
 from twisted.internet.interfaces import ITransport
 
 from txproxy.net.transports.accepted_transports import AcceptedTransport
+from txproxy.wire.message import keep_waiting
 
 # Room for what is read at once. Most heads fit into a little of it, which costs a tenth of a read less: the allocator
 # hands out and takes back so much without merging what is free.
 _LITTLE: Final = 4096
 _MUCH: Final[int] = tcp.Connection.bufferSize
-# What is less is a small piece.
-_SMALL: Final = 1024
 # Not all systems have it: then what follows goes out on its own.
 _MORE: Final = getattr(socket, "MSG_MORE", 0)
 
@@ -43,12 +42,9 @@ def write_behind(transport: Any, data: bytes) -> None:
     """
     transport.write(data)
     waiting = transport._tempDataBuffer
-    if len(data) < _SMALL and len(waiting) > 1 and waiting[-1] is data:
-        last = waiting[-2]
-        if type(last) is bytearray and len(last) < _SMALL:
-            last += waiting.pop()
-        else:
-            waiting[-1] = bytearray(data)
+    if waiting and waiting[-1] is data:
+        waiting.pop()
+        keep_waiting(waiting, data)
 
 
 def write_ahead(transport: Any, data: bytes) -> bool:
