@@ -276,6 +276,7 @@ def _begin_at_one(
     services, standing, head = client.services, request.standing, request.onward
     together = []
     for stream in streams:
+        # Written out, as where each asks for its turn: a call takes as long as half of this.
         stream.client = client
         stream.plain = True
         stream.exchange = exchange = AlikeExchange()
